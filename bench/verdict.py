@@ -5,19 +5,20 @@ Over 400 simulated runs, or experiments, of each kind in bench.stores.grading, w
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
 from analysis.results.columns import Columns, RunRows
-from analysis.statistics.best import compare_with_best
+from analysis.statistics.best import Standing, compare_with_best, difference_of
 from analysis.statistics.cells import cells_of
 from analysis.statistics.deployments import Observation, fit_effects
+from analysis.statistics.estimate import student_t
 from analysis.statistics.within import run_figures
 from bench.figures import Figure, argument_parser, progress, report, start
-from bench.stores.grading import APART, CLOSE, CLOSED_LOOPS, EQUAL, OPEN_LOOPS, RUN_SD, WANDERS, Experiment
+from bench.stores.grading import APART, CHANGED_NODES, CLOSE, CLOSED_LOOPS, EQUAL, OPEN_LOOPS, WANDERS, Experiment
 from bench.stores.regimes import TRUTH_RUNS, Regime
 from loadtest.generator.plan import LoadPlan, load_plan
 from loadtest.result.validity.steady_state import steady_state_reasons
@@ -26,7 +27,11 @@ from stacks.load_profiles import PROFILES
 SMALLEST = ("--runs", "1", "--truth", "1", "--kinds", "1")
 _SEED = 20261126
 _P99 = 0.99
-_HELD, _NAMED = "93 .. 97", ">= 95"
+_HELD, _TRUE = "93 .. 97", ">= 94"
+# Of 400 experiments; the first two numbers are of issue-like experiments: the best by 10 or 15 %.
+_ALONE = {
+    experiment.name: ">= 80" if len(experiment.costs) > 4 or experiment.machines_sd else ">= 90" for experiment in APART
+}
 _FACTORS = {1.5: ">= 90", 10.0: ">= 99"}
 _CLOSED, _OPEN = (load_plan(PROFILES[name].model_dump()) for name in ("seed", "open"))
 
@@ -49,6 +54,9 @@ def main() -> None:
     for experiment in (*EQUAL[first], *APART[first], *CLOSE[first]):
         progress(experiment.name)
         figures += choices(experiment, runs)
+    for machines_sd in CHANGED_NODES[first]:
+        progress(f"other nodes, which differ by {machines_sd:.0%}")
+        figures += [told_from_other_nodes(machines_sd, stacks, runs) for stacks in (1, 4)]
     report("verdict", figures)
 
 
@@ -99,45 +107,92 @@ def held_or_refused(regime: Regime, runs: int) -> Figure:
 
 
 def choices(experiment: Experiment, runs: int) -> list[Figure]:
-    """How often intervals of the cost hold the truth, and which variants are named."""
-    held, named, alone, tied = 0, 0, 0, 0
-    best = {str(at) for at, cost in enumerate(experiment.costs) if cost == min(experiment.costs)}
+    """How often intervals of the cost hold the truth, all statements are true, and which variants are named.
+
+    Nothing is said to be certain where what variants are compared by is in part an assumption.
+    """
+    held, true, alone, wrong = 0, 0, 0, 0
+    best = min(experiment.costs)
     for observations in _experiments(experiment, runs):
-        means = fit_effects(observations).means
+        effects = fit_effects(observations)
+        means = effects.means
         for at, cost in enumerate(experiment.costs):
             estimate = means[str(at)].estimate
             held += estimate.low <= cost <= estimate.high
-        among = {name for name, standing in compare_with_best(means).items() if standing.may_be_best}
-        named += bool(among & best)
+        standings = compare_with_best(means)
+        true += effects.compared.is_prior or _are_true(
+            experiment.costs, [standings[str(at)] for at in range(len(experiment.costs))]
+        )
+        among = [experiment.costs[int(name)] for name, standing in standings.items() if standing.may_be_best]
         alone += len(among) == 1
-        tied += len(among) == len(experiment.costs)
-    figures = [
+        wrong += len(among) == 1 and among[0] > best and not effects.compared.is_prior
+    has_own_spread = experiment.machines_sd is None and experiment.deployment_sd in ((0.02,), (0.01,))
+    return [
         _share(
             f"{experiment.name}: cost held",
             held / len(experiment.costs) / runs,
-            _HELD if experiment.deployments > 1 else None,
+            _HELD if has_own_spread and min(experiment.deployments) > 2 else None,
+        ),
+        _share(f"{experiment.name}: all that is said to be certain is true", true / runs, _TRUE),
+        _share(f"{experiment.name}: one is named alone", alone / runs, _ALONE.get(experiment.name)),
+        _share(f"{experiment.name}: another than the best is certainly the best", wrong / runs, "<= 5"),
+    ]
+
+
+def told_from_other_nodes(machines_sd: float, stacks: int, runs: int) -> Figure:
+    """How often a change without effect is called one in any of so many stacks, on other nodes before and after it."""
+    rng = np.random.default_rng(_SEED)
+    told = 0
+    for _ in range(runs):
+        observations = []
+        for name in [f"{side} {stack}" for stack in range(stacks) for side in ("before", "after")]:
+            deployments = rng.normal(0, machines_sd) + rng.normal(0, 0.02, 3)
+            observations += [
+                Observation(name, f"{name} {at}", float(value + rng.normal(0, 0.01)), 0.01, name)
+                for at, value in enumerate(deployments)
+            ]
+        means = fit_effects(observations).means
+        differences = [difference_of(means[f"after {stack}"], means[f"before {stack}"]) for stack in range(stacks)]
+        told += any(
+            abs(each.log_value) > student_t(each.degrees_of_freedom, stacks) * math.sqrt(each.variance)
+            for each in differences
         )
-    ]
-    if experiment in EQUAL:
-        return [*figures, _share(f"{experiment.name}: tied", tied / runs, _NAMED)]
-    figures.append(_share(f"{experiment.name}: a true best among the best", named / runs, _NAMED))
-    return [
-        *figures,
-        _share(f"{experiment.name}: one is named alone", alone / runs, ">= 90" if experiment in APART else None),
-    ]
+    name = f"other nodes, which differ by {machines_sd:.0%}: {stacks} of {stacks} stacks unchanged, but called changed"
+    return _share(name, told / runs, "<= 6")
+
+
+def _are_true(costs: Sequence[float], standings: Sequence[Standing]) -> bool:
+    """Whether no variant costs more than is said, and none that costs less than all others is not among the best."""
+    for at, (cost, standing) in enumerate(zip(costs, standings, strict=True)):
+        least = min(other for place, other in enumerate(costs) if place != at)
+        if standing.at_most_more < max(cost / least - 1, 0) - 1e-9 or (cost < least and not standing.may_be_best):
+            return False
+    return True
 
 
 def _experiments(experiment: Experiment, runs: int) -> Iterator[list[Observation]]:
+    """Of each experiment: runs of each variant, the standard error of which is as large as it says."""
     rng = np.random.default_rng(_SEED)
-    shape = len(experiment.costs), experiment.deployments, experiment.runs
     for _ in range(runs):
-        deployments = rng.normal(0, experiment.deployment_sd, shape[:2])
-        values = np.log(experiment.costs)[:, None, None] + deployments[..., None]
-        values = values + rng.normal(0, RUN_SD, shape)
-        yield [
-            Observation(str(variant), f"{variant}-{deployment}", float(value), RUN_SD)
-            for (variant, deployment, _), value in np.ndenumerate(values)
-        ]
+        observations = []
+        for variant, cost in enumerate(experiment.costs):
+            deployment_sd = rng.choice(experiment.deployment_sd)
+            deployments = int(rng.choice(experiment.deployments))
+            for machines in range(experiment.machines):
+                fast = rng.normal(0, experiment.machines_sd or 0)
+                for deployment, apart in enumerate(rng.normal(0, deployment_sd, deployments)):
+                    values = math.log(cost) + fast + apart + rng.normal(0, experiment.run_sd, experiment.runs)
+                    observations += [
+                        Observation(
+                            str(variant),
+                            f"{variant}-{machines}-{deployment}",
+                            float(value),
+                            experiment.run_sd,
+                            "" if experiment.machines_sd is None else f"{variant}-{machines}",
+                        )
+                        for value in values
+                    ]
+        yield observations
 
 
 def _is_refused(rows: RunRows, load: LoadPlan) -> bool:

@@ -23,8 +23,9 @@ class Observation:
 
     The error is that of the run alone, without the spread between deployments. A run that gave only a lower bound of
     the cost (no rate that it tried met the objective) has `is_bound`. `deployment_sd` is what is assumed between
-    deployments, until enough runs tell. `order` grows with each run that ends, over the whole sweep: a decision that
-    was taken between two runs is taken again from the runs before it alone.
+    deployments, until enough runs tell. `machines` names the set of machines that it ran on. `order` grows with each
+    run that ends, over the whole sweep: a decision that was taken between two runs is taken again from the runs before
+    it alone.
     """
 
     order: int
@@ -34,6 +35,7 @@ class Observation:
     log_error: float
     is_bound: bool = False
     deployment_sd: float = PRIOR_SD
+    machines: str = ""
 
     @property
     def weight(self) -> float:

@@ -1,14 +1,19 @@
 """The mean of each variant over its deployments, by a model with nested random effects of deployments and runs.
 
 The logarithm of a run's figure is the variant's mean, plus a random effect of its deployment, plus one of the run
-(Searle, Casella and McCulloch 1992, "Variance Components", chapter 3). Their variances are pooled over all variants,
-because one variant alone has too few deployments. Five runs on one deployment are one deployment.
+(Searle, Casella and McCulloch 1992, "Variance Components", chapter 3). Five runs on one deployment are one deployment.
+Each variant has its own variance between deployments, which counts together with the one pooled over all variants, as
+few deployments tell little (moderated variances: Smyth 2004, Statistical Applications in Genetics 3).
+
+Deployments on the same machines share how fast these are. So each mean comes twice: as one of the deployments on its
+machines, for comparisons with variants on the same ones, and as one of the sets of machines, for all others.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from statistics import fmean
 
 from analysis.interval import Interval
@@ -20,48 +25,79 @@ PRIOR_SD, PRIOR_DEGREES = 0.03, 3.0
 # On one machine, which is a desktop's or shared: its clock rate, its other programs and its memory change by the hour,
 # and a new start of the server does not show it. There 8 % and more was measured (docs/adr/0056).
 _PRIOR_SD_OF_ONE_MACHINE = 0.10
-# From so many degrees of freedom on, the data alone tell a variance.
+# The same between sets of machines of one type and CPU model: enough for a spread of up to about 10 %.
+MACHINES_SD = 0.065
+# From so many degrees of freedom of all variants on, the data alone tell their pooled variance.
 _ENOUGH_DEGREES = 3
+# So many degrees of freedom the pooled variance counts in that of one variant. With more, a variant that varies more
+# than the others looks certain; with fewer, one that does not looks uncertain.
+POOLED_DEGREES = 4.0
+# With fewer of its own, a variant may vary more than all others do: its variance is no less than the assumption.
+_OWN_DEGREES = 2
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One run: the logarithm of its figure, and the standard error of that, from the rows of this run alone."""
+    """One run: the logarithm of its figure, and the standard error of that, from the rows of this run alone.
+
+    `machines` names the set of machines that it ran on.
+    """
 
     variant: str
     deployment: str
     log_value: float
     log_error: float
+    machines: str = ""
 
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean logarithm of a variant over all deployments that it could have, and the variance of this estimate."""
+    """The mean logarithm of a variant over all deployments that it could have, and the variance of this estimate.
+
+    `all_degrees` are those of the deployments of all variants together, more than which no comparison has. `machines`
+    are the sets of machines that it ran on. `of_machines` is the mean over all sets of machines that it could have.
+    """
 
     log_value: float
     variance: float
     degrees_of_freedom: float
     deployments: int
     runs: int
+    all_degrees: float = math.inf
+    machines: frozenset[str] = frozenset()
+    of_machines: "Mean | None" = None
 
     @property
     def estimate(self) -> Interval[float]:
-        """The figure, no longer as a logarithm."""
+        """The figure on these machines, no longer as a logarithm."""
         half = student_t(self.degrees_of_freedom) * math.sqrt(self.variance)
         return Interval(math.exp(self.log_value), math.exp(self.log_value - half), math.exp(self.log_value + half))
+
+    def subtracted_from(self, log_value: float) -> "Mean":
+        """The mean of the logarithm of a known quantity divided by the figure."""
+        other = self.of_machines and self.of_machines.subtracted_from(log_value)
+        return replace(self, log_value=log_value - self.log_value, of_machines=other)
 
 
 @dataclass(frozen=True)
 class Effects:
     """The mean of each variant, and the relative standard deviations between deployments and between their runs.
 
-    `is_prior`: too few variants were deployed again, so `deployment_sd` is in part an assumption.
+    `is_prior`: variants were deployed too few times, so how much their deployments differ is in part an assumption.
+    `of_machines` are the same with sets of machines for deployments.
     """
 
     means: dict[str, Mean]
     deployment_sd: float
     run_sd: float
     is_prior: bool
+    of_machines: "Effects | None" = None
+
+    @property
+    def compared(self) -> "Effects":
+        """The effects by which variants are compared: those of machines, where not all ran on the same ones."""
+        differ = len({mean.machines for mean in self.means.values()}) > 1
+        return self.of_machines if differ and self.of_machines else self
 
 
 @dataclass(frozen=True)
@@ -88,24 +124,46 @@ def fit_effects(observations: Sequence[Observation], assumed_sd: float = PRIOR_S
     """
     if not all(math.isfinite(each.log_error) for each in observations):
         raise ValueError("a run has only a bound of its capacity, so no mean can be fitted; leave this run out")
+    effects = _fit(observations, attrgetter("deployment"), assumed_sd)
+    of_machines = _fit(observations, attrgetter("machines"), MACHINES_SD)
+    machines: dict[str, set[str]] = defaultdict(set)
+    for each in observations:
+        machines[each.variant].add(each.machines)
+    means = {
+        variant: replace(mean, machines=frozenset(machines[variant]), of_machines=of_machines.means[variant])
+        for variant, mean in effects.means.items()
+    }
+    return replace(effects, means=means, of_machines=of_machines)
+
+
+def _fit(observations: Sequence[Observation], unit: Callable[[Observation], str], assumed_sd: float) -> Effects:
+    """The means over units: deployments, or sets of machines; `assumed_sd` is assumed between them."""
     variants: dict[str, dict[str, list[Observation]]] = defaultdict(lambda: defaultdict(list))
     for each in observations:
-        variants[each.variant][each.deployment].append(each)
-    run = _between_runs([runs for deployments in variants.values() for runs in deployments.values()])
-    between = _between_deployments(variants.values(), run, assumed_sd)
-    is_prior = _degrees(variants.values()) < _ENOUGH_DEGREES
+        variants[each.variant][unit(each)].append(each)
+    run = _between_runs([runs for units in variants.values() for runs in units.values()])
     pooled_error = _mean_squared_error(observations)
-    means = {}
-    for variant, deployments in variants.items():
-        # A variant whose runs are less precise than those of the others has a mean that is less precise.
-        less_precise = _mean_squared_error(_all_runs(deployments)) - pooled_error
-        within = _Variance(max(run.value + less_precise, 0.0) * _runs_share(deployments), run.degrees)
-        variance = (between.value + within.value) / len(deployments)
-        # Where the data tell, both together are what was observed between deployments.
-        degrees = _together(between, within) if is_prior else between.degrees
-        runs = len(_all_runs(deployments))
-        means[variant] = Mean(fmean(_means(deployments)), variance, degrees, len(deployments), runs)
-    return Effects(means, math.sqrt(between.value), math.sqrt(run.value), is_prior)
+    # A variant whose runs are less precise than those of the others has a mean that is less precise.
+    within = {
+        variant: _Variance(
+            max(run.value + _mean_squared_error(_all_runs(units)) - pooled_error, 0.0) * _runs_share(units), run.degrees
+        )
+        for variant, units in variants.items()
+    }
+    pooled = _pooled([(units, within[variant].value) for variant, units in variants.items()], assumed_sd)
+    is_prior, means = _degrees(variants.values()) < _ENOUGH_DEGREES, {}
+    for variant, units in variants.items():
+        variance = _of_one(units, within[variant], pooled, assumed_sd)
+        is_prior |= len(units) <= _OWN_DEGREES and pooled.value < assumed_sd**2
+        means[variant] = Mean(
+            log_value=fmean(_means(units)),
+            variance=variance.value / len(units),
+            degrees_of_freedom=variance.degrees,
+            deployments=len(units),
+            runs=len(_all_runs(units)),
+            all_degrees=max(pooled.degrees, variance.degrees),
+        )
+    return Effects(means, math.sqrt(pooled.value), math.sqrt(run.value), is_prior)
 
 
 def _between_runs(deployments: Sequence[Sequence[Observation]]) -> _Variance:
@@ -118,21 +176,34 @@ def _between_runs(deployments: Sequence[Sequence[Observation]]) -> _Variance:
     return _Variance(max(own, pooled), degrees)
 
 
-def _between_deployments(variants: Iterable[_Deployments], run: _Variance, assumed_sd: float) -> _Variance:
+def _pooled(variants: Sequence[tuple[_Deployments, float]], assumed_sd: float) -> _Variance:
     """Between deployments of the same variant: the variance of their means, less what their runs contribute to it."""
-    repeated = [deployments for deployments in variants if len(deployments) > 1]
-    degrees = _degrees(repeated)
-    from_runs = sum((len(each) - 1) * _runs_share(each) for each in repeated) * run.value
-    squares = max(0.0, sum(_squares(_means(each)) for each in repeated) - from_runs)
+    degrees = _degrees(deployments for deployments, _ in variants)
+    from_runs = sum((len(deployments) - 1) * within for deployments, within in variants)
+    squares = max(0.0, sum(_squares(_means(deployments)) for deployments, _ in variants) - from_runs)
     if degrees >= _ENOUGH_DEGREES:
         return _Variance(squares / degrees, degrees)
     # The prior counts like observed deployments: a scaled inverse chi-squared distribution (Gelman et al. 2013, 2.6).
     return _Variance((PRIOR_DEGREES * assumed_sd**2 + squares) / (PRIOR_DEGREES + degrees), PRIOR_DEGREES + degrees)
 
 
-def _together(one: _Variance, other: _Variance) -> float:
-    """The degrees of freedom of the sum of two variances (Satterthwaite 1946)."""
-    return (one.value + other.value) ** 2 / (one.value**2 / one.degrees + other.value**2 / other.degrees)
+def _of_one(deployments: _Deployments, within: _Variance, pooled: _Variance, assumed_sd: float) -> _Variance:
+    """Between the means of a variant's deployments: what they show, together with what all variants do."""
+    own = len(deployments) - 1
+    weight, common = POOLED_DEGREES, pooled.value
+    if own < _OWN_DEGREES:
+        weight, common = PRIOR_DEGREES, max(common, assumed_sd**2)
+    if not own:
+        # What is assumed or pooled between deployments and what is known of runs are two variances of their own.
+        return _together(_Variance(common, min(weight, pooled.degrees)), within)
+    both = (weight * (common + within.value) + _squares(_means(deployments))) / (weight + own)
+    return _Variance(max(both, within.value), min(weight + own, pooled.degrees))
+
+
+def _together(one: _Variance, other: _Variance) -> _Variance:
+    """The sum of two variances, with its degrees of freedom (Satterthwaite 1946)."""
+    total = one.value + other.value
+    return _Variance(total, total**2 / (one.value**2 / one.degrees + other.value**2 / other.degrees))
 
 
 def _degrees(variants: Iterable[_Deployments]) -> int:

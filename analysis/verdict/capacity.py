@@ -11,6 +11,7 @@ from analysis.interval import Interval
 from analysis.results.manifest import Manifest
 from analysis.statistics.deployments import PRIOR_DEGREES, Effects, Mean, Observation, fit_effects, prior_sd
 from analysis.statistics.estimate import Z, student_t
+from analysis.verdict.machines import machine_sets
 
 # A run that does not say which deployment answered it is of the one deployment that its variant had.
 _UNKNOWN = "unknown"
@@ -56,8 +57,9 @@ def capacities(told: Mapping[str, Sequence[Told]]) -> tuple[dict[str, Capacity],
 
     How much deployments and runs differ is estimated from all variants together.
     """
+    machines = machine_sets(manifest for runs in told.values() for manifest, _ in runs)
     observations = [
-        _observation(variant, manifest, evidence.rps)
+        _observation(variant, manifest, evidence.rps, machines[manifest.run_id])
         for variant, runs in told.items()
         for manifest, evidence in runs
         if _is_value(evidence.rps)
@@ -83,9 +85,9 @@ def _is_value(rps: Interval[float | None]) -> TypeGuard[Interval[float]]:
     return bool(rps.value) and rps.low > 0 and math.isfinite(rps.high)
 
 
-def _observation(variant: str, manifest: Manifest, rps: Interval[float]) -> Observation:
+def _observation(variant: str, manifest: Manifest, rps: Interval[float], machines: str) -> Observation:
     half_width = math.log(rps.high / rps.low) / 2
-    return Observation(variant, manifest.deployment or _UNKNOWN, math.log(rps.value), half_width / Z)
+    return Observation(variant, manifest.deployment or _UNKNOWN, math.log(rps.value), half_width / Z, machines)
 
 
 def _bounds(told: Sequence[Interval[float | None]], deployment_sd: float) -> Interval[None]:

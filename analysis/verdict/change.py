@@ -14,6 +14,7 @@ from analysis.objective import Objective
 from analysis.pricing.cost import why_unpriced
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
+from analysis.statistics.best import difference_of
 from analysis.statistics.estimate import student_t
 from analysis.verdict.capacity import Told, capacities
 from analysis.verdict.effects import FACTORS, settings_of
@@ -171,9 +172,9 @@ def _ratio(before: Latest, after: Latest, intervals: int) -> Interval[float | No
         low, high = after.usd_per_million.low, after.usd_per_million.high
         base_low, base_high = before.usd_per_million.low, before.usd_per_million.high
         return Interval(None, low / base_high, high / base_low if base_low else math.inf)
-    degrees = min(one.degrees_of_freedom, other.degrees_of_freedom)
-    half = student_t(degrees, intervals) * math.sqrt(one.variance + other.variance)
-    log_ratio = math.log(after.usd_hourly / before.usd_hourly) - (other.log_value - one.log_value)
+    difference = difference_of(one, other)
+    half = student_t(difference.degrees_of_freedom, intervals) * math.sqrt(difference.variance)
+    log_ratio = math.log(after.usd_hourly / before.usd_hourly) + difference.log_value
     return Interval(math.exp(log_ratio), math.exp(log_ratio - half), math.exp(log_ratio + half))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from analysis.formatting import stack_and_serving_name
+from analysis.formatting import counted, stack_and_serving_name
 from analysis.objective import Objective
 from analysis.results.manifest import Manifest
 from analysis.statistics.best import compare_with_best
@@ -85,18 +85,32 @@ def _to_settle(
     first = next(iter(open_ones), None)
     if effects is None or first is None or (first.standing and first.standing.is_good_enough(objective.within)):
         return
-    labels = [each.label for each in open_ones]
-    more = deployments_to_settle(log_costs(ranking, objective), first.label, labels, effects, objective.within)
+    again = [each.variant.newest for each in open_ones]
+    by_machines = effects.compared is not effects
+    if by_machines and effects.compared.is_prior:
+        # A sweep creates nodes once, and the deployments of its blocks on them.
+        yield from _sweep(
+            f"Nodes of one type may differ by more than {first.label} is ahead; two more sweeps, each on new nodes,"
+            " would measure that",
+            again,
+            objective,
+            store_uri,
+        )
+        return
+    costs, labels = log_costs(ranking, objective), [each.label for each in open_ones]
+    if by_machines:
+        costs = {label: mean.of_machines or mean for label, mean in costs.items()}
+    more = deployments_to_settle(costs, first.label, labels, effects.compared, objective.within)
     if more is None:
         return
-    deployments = "1 more deployment" if more == 1 else f"{more} more deployments"
+    units = counted(more, "more sweep" if by_machines else "more deployment")
     yield from _sweep(
-        f"About {deployments} of each variant that may be the best would tell whether {first.label} is"
-        f" within {objective.within * 100:g} % of the best",
-        [each.variant.newest for each in open_ones],
+        f"About {units} of each variant that may be the best{', each on new nodes,' if by_machines else ''} would tell"
+        f" whether {first.label} is within {objective.within * 100:g} % of the best",
+        again,
         objective,
         store_uri,
-        blocks=more,
+        blocks=1 if by_machines else more,
     )
 
 
@@ -123,6 +137,7 @@ def deployments_to_settle(
                 mean,
                 variance=min(mean.variance, per_deployment / total[name]),
                 degrees_of_freedom=max(mean.degrees_of_freedom, degrees),
+                all_degrees=max(mean.all_degrees, degrees),
             )
             for name, mean in costs.items()
         }

@@ -102,10 +102,7 @@ def log_costs(ranking: Sequence[Ranked], objective: Objective) -> dict[str, Mean
     """
     at_equal_price = objective.goal == "maximise capacity"
     return {
-        each.label: replace(
-            mean,
-            log_value=math.log(1 if at_equal_price else each.usd_hourly) - mean.log_value,
-        )
+        each.label: mean.subtracted_from(math.log(1 if at_equal_price else each.usd_hourly))
         for each in ranking
         if (mean := each.capacity.agreed_mean) and each.meets is Meets.yes
     }

@@ -73,7 +73,10 @@ def _per_request(verdict: Verdict) -> Iterator[str]:
 def _best(verdict: Verdict) -> Iterator[str]:
     objective, (first, *tied) = verdict.objective, verdict.best
     compared = [first, *(each for each in verdict.ranking if each.standing and each is not first)]
-    place = "" if len(compared) == 1 else f", {'' if tied else 'certainly '}the lowest of {len(compared)} variants"
+    is_certain = not tied and not (verdict.effects and verdict.effects.compared.is_prior)
+    place = (
+        "" if len(compared) == 1 else f", {'certainly ' if is_certain else ''}the lowest of {len(compared)} variants"
+    )
     if objective.budget_usd_730h is not None:
         place = place.replace("lowest", "highest")
         yield (
@@ -130,10 +133,15 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
                 f" {each.capacity.contradicted_by.text(number)}; its interval covers both."
             )
     effects = verdict.effects
-    if effects and effects.is_prior:
+    if effects and effects.compared is effects and effects.is_prior:
         yield (
             f"The difference between deployments ({effects.deployment_sd * 100:.1f} %) is in part an assumption,"
-            " because too few variants were deployed more than once."
+            " because variants were deployed fewer than three times."
+        )
+    if effects and effects.compared is not effects and effects.compared.is_prior:
+        yield (
+            f"How much nodes of one type differ ({effects.compared.deployment_sd * 100:.1f} %) is in part an"
+            " assumption, because variants were measured on fewer than three sets of nodes."
         )
     if count := len(verdict.excluded):
         disturbed = sum(was_disturbed(reasons) for _, reasons in verdict.excluded)

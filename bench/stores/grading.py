@@ -54,27 +54,77 @@ WANDERS = tuple(
 class Experiment:
     """Variants by what they cost relative to the cheapest, and how they are deployed and run.
 
-    Logarithms of the cost differ by `deployment_sd` between deployments, and by RUN_SD between runs of one.
+    Logarithms of the cost differ by `deployment_sd` between deployments of all variants, or of each, by RUN_SD between
+    runs of one, and by `machines_sd` between sets of machines. Each variant has `machines` sets of its own, and
+    `deployments` on each; of several numbers and spreads, one is drawn for each variant and experiment.
     """
 
     name: str
     costs: tuple[float, ...]
-    deployments: int = 3
+    deployments: tuple[int, ...] = (3,)
     runs: int = 2
-    deployment_sd: float = 0.02
+    deployment_sd: tuple[float, ...] = (0.02,)
+    machines: int = 1
+    machines_sd: float | None = None
+    run_sd: float = 0.005
 
 
-RUN_SD = 0.005
 _THREE = (1.0, 1.05, 1.1)
+_MIXED = (0.01, 0.08)
 EQUAL: tuple[Experiment, ...] = (
-    Experiment("2 equal variants", (1.0, 1.0)),
-    Experiment("4 equal variants", (1.0, 1.0, 1.0, 1.0)),
+    Experiment("2 equal variants", (1.0,) * 2),
+    Experiment("4 equal variants", (1.0,) * 4),
+    Experiment("2 equal variants, deployed once, spread 2 %", (1.0, 1.0), deployments=(1,), runs=1),
+    Experiment("2 equal variants, deployed once, spread 5 %", (1.0, 1.0), (1,), 1, (0.05,)),
+    Experiment("4 equal variants, nodes differ by 10 %, one set each", (1.0,) * 4, machines_sd=0.10),
 )
-APART: tuple[Experiment, ...] = (Experiment("4 variants, the best by 10 %", (1.0, 1.1, 1.15, 1.2)),)
+# The errors of runs are those of capacity searches (docs/adr/0057): 1.5 % at p90 to 2.5 % at p99.
+APART: tuple[Experiment, ...] = (
+    Experiment("4 variants, the best by 10 %", (1.0, 1.1, 1.15, 1.2)),
+    Experiment("4 variants, the best by 10 %, searches", (1.0, 1.1, 1.1, 1.1), run_sd=0.015),
+    Experiment("15 variants, the best by 10 %, searches", (1.0, *(1.1,) * 14), run_sd=0.015),
+    Experiment(
+        "4 variants, the best by 15 %, nodes differ by 3 %, three sets each",
+        (1.0, *(1.15,) * 3),
+        (1,),
+        2,
+        machines=3,
+        machines_sd=0.03,
+    ),
+)
 CLOSE: tuple[Experiment, ...] = (
     Experiment("15 variants 3 % apart", tuple(1.03**step for step in range(15))),
-    Experiment("3 variants 5 % apart, deployed once, spread 2 %", _THREE, deployments=1, runs=1),
-    Experiment("3 variants 5 % apart, deployed once, spread 5 %", _THREE, deployments=1, runs=1, deployment_sd=0.05),
-    Experiment("2 equal variants, deployed once, spread 2 %", (1.0, 1.0), deployments=1, runs=1),
-    Experiment("2 equal variants, deployed once, spread 5 %", (1.0, 1.0), deployments=1, runs=1, deployment_sd=0.05),
+    Experiment("3 variants 5 % apart, deployed once, spread 2 %", _THREE, deployments=(1,), runs=1),
+    Experiment("3 variants 5 % apart, deployed once, spread 5 %", _THREE, (1,), 1, (0.05,)),
+    Experiment(
+        "8 variants 1 % apart, spreads 1 and 8 %, deployed 1 to 6 times",
+        tuple(1.01**step for step in range(8)),
+        (1, 2, 3, 4, 5, 6),
+        2,
+        _MIXED,
+    ),
+    Experiment("12 variants 0.5 % apart, spreads 1 and 8 %", tuple(1.005**step for step in range(12)), (3,), 2, _MIXED),
+    *(
+        Experiment(
+            f"{count} variants 2 % apart, spread {sd:.0%}, deployed {times} times",
+            tuple(1.02**step for step in range(count)),
+            (times,),
+            1,
+            (sd,),
+            run_sd=0.02,
+        )
+        for count in (2, 6, 15)
+        for sd in (0.03, 0.10, 0.30)
+        for times in (2, 3)
+    ),
+    *(
+        Experiment(
+            f"4 variants 1 % apart, nodes differ by {sd:.0%}, one set each",
+            tuple(1.01**step for step in range(4)),
+            machines_sd=sd,
+        )
+        for sd in (0.02, 0.05, 0.10)
+    ),
 )
+# By how much nodes differ, as a share, where a stack is measured before and after a change that has no effect.
+CHANGED_NODES: tuple[float, ...] = (0.01, 0.02, 0.03, 0.05, 0.10)

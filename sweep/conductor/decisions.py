@@ -2,18 +2,16 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
-from analysis.statistics.deployments import PRIOR_SD
+from analysis.statistics.deployments import prior_sd
 from analysis.statistics.estimate import Price, Z
 from sweep.conductor.state import SweepState
 from sweep.strategy import Decision, Observation, Standing, Strategy
 from sweep.tasks import Length, Measure, Measured
 
 
-def observation(
-    order: int, block: int, length: Length, measured: Measured, usd_hourly: float, deployment_sd: float = PRIOR_SD
-) -> Observation | None:
+def observation(order: int, block: int, length: Length, measured: Measured, usd_hourly: float) -> Observation | None:
     """The cost of a run; None if the run gives no upper bound of the capacity, and so none of the cost.
 
     Where one bound of the interval is missing, the other gives the error.
@@ -23,7 +21,7 @@ def observation(
     if value is None and math.isfinite(high):
         if not low:
             least = math.log(price.usd_per_million_at(high))
-            return Observation(order, block, length, least, 0.0, is_bound=True, deployment_sd=deployment_sd)
+            return Observation(order, block, length, least, 0.0, is_bound=True)
         value = math.sqrt(low * high)
     if value is None or (not low and not math.isfinite(high)):
         return None
@@ -31,14 +29,14 @@ def observation(
     low_rps = low or value**2 / high_rps
     error = math.log(high_rps / low_rps) / 2 / Z
     cost = math.log(price.usd_per_million_at(value))
-    return Observation(order, block, length, cost, error, deployment_sd=deployment_sd)
+    return Observation(order, block, length, cost, error)
 
 
 class Decisions:
     """The decisions so far, computed again only for objectives with other runs."""
 
-    def __init__(self, strategy: Strategy, usd_hourly: Mapping[str, float], deployment_sd: float = PRIOR_SD) -> None:
-        self._strategy, self._usd_hourly, self._deployment_sd = strategy, usd_hourly, deployment_sd
+    def __init__(self, strategy: Strategy, usd_hourly: Mapping[str, float], *, on_one_machine: bool = False) -> None:
+        self._strategy, self._usd_hourly, self._on_one_machine = strategy, usd_hourly, on_one_machine
         self._observations: dict[tuple[str, int], Observation] = {}
         self._made: dict[int, tuple[int, Decision]] = {}
 
@@ -53,17 +51,21 @@ class Decisions:
 
     def _observed(self, state: SweepState, key: str, block: int) -> Observation:
         if (key, block) not in self._observations:
-            usd_hourly = self._usd_hourly[state.candidates[key].stack]
+            stack = state.candidates[key].stack
             seen = observation(
                 state.ends[key, block],
                 block,
                 state.lengths[key, block],
                 state.measured[key][block],
-                usd_hourly,
-                self._deployment_sd,
+                self._usd_hourly[stack],
             )
             assert seen is not None  # a run without a cost is recorded as a failure
-            self._observations[key, block] = seen
+            # A stack's cluster is created once, so its nodes stay the same throughout the sweep.
+            self._observations[key, block] = replace(
+                seen,
+                deployment_sd=prior_sd(on_one_machine=self._on_one_machine),
+                machines="" if self._on_one_machine else stack,
+            )
         return self._observations[key, block]
 
     def decision(self, state: SweepState, objective: int) -> Decision:

@@ -6,7 +6,6 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 from analysis.formatting import counted
-from analysis.statistics.deployments import prior_sd
 from sweep.conductor.decisions import Decisions, observation
 from sweep.conductor.limits import Limits
 from sweep.conductor.snapshot import Ending, Observer, Snapshot
@@ -40,7 +39,7 @@ class Running:
         self.settings = journal.settings
         self.state = SweepState.of(self.settings.candidates, journal.records, journal.resumptions)
         usd_hourly = {stack: of.usd_hourly for stack, of in expected.items() if of.usd_hourly is not None}
-        self.decisions = Decisions(strategy, usd_hourly, prior_sd(on_one_machine=self.settings.on_one_machine))
+        self.decisions = Decisions(strategy, usd_hourly, on_one_machine=self.settings.on_one_machine)
         self.limits = Limits(self.settings, expected)
         self._views = Views(journal.sweep_id, self.decisions, self.limits)
         self.doing = {stack: Doing() for stack in self.state.stacks}

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-from analysis.statistics.deployments import PRIOR_DEGREES
+from analysis.statistics.deployments import POOLED_DEGREES, PRIOR_DEGREES
 from analysis.statistics.estimate import LEVEL
 from sweep.strategy import Observation
 
@@ -30,12 +30,14 @@ _FAR = np.array([3.0, 8.0])
 class CostEvidence:
     """By candidate: the mean logarithm of its cost, and the information on it; 0 without a run.
 
-    `degrees_of_freedom` are those of the variance that scales the information.
+    `degrees_of_freedom` are those of the variance that scales the information, which each candidate has its own of, and
+    `all_degrees` those of the variance that all have in common.
     """
 
     means: Floats
     information: Floats
-    degrees_of_freedom: float
+    degrees_of_freedom: Floats
+    all_degrees: float
 
     def is_far_behind(self, leader: int, log_within: float, asked: int) -> npt.NDArray[np.bool_]:
         """Which candidates are certainly not the best of those `asked` by `log_within`, by comparison with the leader.
@@ -48,7 +50,7 @@ class CostEvidence:
         slopes = _FAR[:, None] * log_within
         tests = np.logaddexp.reduce(slopes * behind - slopes**2 * joint / 2, axis=0)
         limit = math.log(len(_FAR) * max(asked - 1, 1) / FAR_ERROR)
-        degrees = self.degrees_of_freedom
+        degrees = self.all_degrees
         far: npt.NDArray[np.bool_] = tests >= degrees / 2 * math.expm1(2 * limit / degrees)
         return far
 
@@ -59,7 +61,7 @@ class CostEvidence:
         beforehand. Student's likelihood, as the variance is estimated.
         """
         log_ratio = 2 * log_within * self._joint(leader)[racing] * (self.means[racing] - self.means[leader])
-        degrees = self.degrees_of_freedom
+        degrees = self._joint_degrees(leader)[racing]
         chances: Floats = (1 + 2 * log_ratio / degrees) ** (-degrees / 2)
         chances /= chances.sum()
         return chances
@@ -67,7 +69,7 @@ class CostEvidence:
     def most_dearer(self, racing: Sequence[int], leader: int) -> float:
         """By how much the leader may be dearer than any other that races, as a logarithm: 95 %, for all together."""
         others = [at for at in racing if at != leader]
-        critical = -float(stdtrit(self.degrees_of_freedom, (1 - LEVEL) / len(others)))
+        critical = -stdtrit(self._joint_degrees(leader)[others], (1 - LEVEL) / len(others))
         half = critical / np.sqrt(self._joint(leader)[others])
         return float((self.means[leader] - self.means[others] + half).max())
 
@@ -77,12 +79,21 @@ class CostEvidence:
             joint: Floats = 1 / (1 / self.information + 1 / self.information[leader])
         return joint
 
+    def _joint_degrees(self, leader: int) -> Floats:
+        """The degrees of freedom of how much each differs from the leader (Satterthwaite), at most those of all."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variances = 1 / self.information
+            parts = variances**2 / self.degrees_of_freedom
+            degrees: Floats = (variances + variances[leader]) ** 2 / (parts + parts[leader])
+        # A candidate without a run has an infinite variance, which is all of the difference's.
+        return np.fmin(np.where(np.isnan(degrees), self.degrees_of_freedom, degrees), self.all_degrees)
+
 
 class Runs:
     """The runs of each candidate, numbered from 0, that gave a cost.
 
-    The variance of a run is its own plus that between deployments, times one factor that is pooled over all candidates
-    from how much their runs differ. Until they tell, the spread between deployments is an assumption.
+    The variance of a run is its own plus that between deployments, times a factor: how much the runs of a candidate
+    differ, together with how much those of all do. Until they tell, the spread between deployments is an assumption.
     """
 
     def __init__(self, candidates: int) -> None:
@@ -108,6 +119,9 @@ class Runs:
     def evidence(self) -> CostEvidence:
         measured = self.counts > 0
         means = np.divide(self._sums, self._weights, out=np.zeros_like(self._sums), where=measured)
-        squares = float(np.maximum(self._squares - self._sums * means, 0).sum())
-        degrees = PRIOR_DEGREES + self.degrees_of_freedom
-        return CostEvidence(means, self._weights * degrees / (PRIOR_DEGREES + squares), degrees)
+        squares = np.maximum(self._squares - self._sums * means, 0)
+        all_degrees = PRIOR_DEGREES + self.degrees_of_freedom
+        pooled = (PRIOR_DEGREES + float(squares.sum())) / all_degrees
+        degrees = POOLED_DEGREES + np.maximum(self.counts - 1, 0)
+        factors = (POOLED_DEGREES * pooled + squares) / degrees
+        return CostEvidence(means, self._weights / factors, np.minimum(degrees, all_degrees), all_degrees)

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 from analysis.statistics.best import compare_with_best
-from analysis.statistics.deployments import PRIOR_SD, Mean, fit_effects
-from analysis.statistics.deployments import Observation as DeployedRun
+from analysis.statistics.deployments import Mean
 from analysis.statistics.estimate import Z
+from sweep.strategies.compared import assumption_of, effects_of
 from sweep.strategies.single_stage import blocks_needed
 from sweep.strategies.text import at_most_more, dearer, no_rate, no_rival, none_chosen
 from sweep.strategy import Decision, Observation, Standing
@@ -25,14 +25,7 @@ class Grid:
         self._blocks = blocks
 
     def decide(self, observed: Mapping[str, Sequence[Observation]], asked: int | None = None) -> Decision:
-        runs = [
-            DeployedRun(key, str(run.order), run.log_cost, run.log_error)
-            for key, of_one in observed.items()
-            for run in of_one
-            if not run.is_bound
-        ]
-        assumed_sd = max((run.deployment_sd for of_one in observed.values() for run in of_one), default=PRIOR_SD)
-        effects = fit_effects(runs, assumed_sd) if runs else None
+        effects = effects_of((key, run) for key, runs in observed.items() for run in runs)
         means = effects.means if effects else {}
         leader = min(means, key=lambda key: (means[key].log_value, key), default=None)
         if any(len(of_one) < self.most_blocks(asked or len(observed)) for of_one in observed.values()):
@@ -49,7 +42,7 @@ class Grid:
         compared = compare_with_best(means)
         claim = at_most_more(
             compared[leader].at_most_more,
-            assumed_sd if effects.is_prior else None,
+            assumption_of(effects, observed[leader][0].deployment_sd),
             unknown=_unknown(observed, means, leader),
         )
         open_ones = frozenset(key for key in means.keys() - {leader} if compared[key].may_be_best)

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from analysis.statistics.best import compare_with_best
 from analysis.statistics.estimate import Z
+from sweep.strategies.compared import assumption_of, effects_of
 from sweep.strategies.evidence import NEAR_ERROR, CostEvidence, Runs
 from sweep.strategies.single_stage import blocks_needed
-from sweep.strategies.text import at_most_more, dearer, no_rate, no_rival, none_chosen
+from sweep.strategies.text import at_most_more, between_deployments, dearer, no_rate, no_rival, none_chosen
 from sweep.strategy import Decision, Observation, Standing
 from sweep.tasks import Length
 
@@ -124,11 +126,16 @@ class _Progress:
         if len(self.keys) == 1:
             self._claim = no_rival()
         else:
-            self._claim = at_most_more(
-                math.expm1(log_within),
-                self.seen[-1][1].deployment_sd if self._costs.is_assumed else None,
-                unknown=self._unknown(evidence, leader),
-            )
+            self._claim = self._claim_of(math.expm1(log_within), evidence, leader)
+
+    def _claim_of(self, more: float, evidence: CostEvidence, leader: int) -> str:
+        """That the leader costs at most so much more; of stacks with nodes of their own, what a verdict says of it."""
+        deployment_sd, unknown = self.seen[-1][1].deployment_sd, self._unknown(evidence, leader)
+        effects = effects_of(self.seen)
+        if effects and effects.compared is not effects and (assumption := assumption_of(effects, deployment_sd)):
+            standing = compare_with_best(effects.means)[self.keys[leader]]
+            return at_most_more(max(more, standing.at_most_more), assumption, unknown)
+        return at_most_more(more, between_deployments(deployment_sd) if self._costs.is_assumed else None, unknown)
 
     def _unknown(self, evidence: CostEvidence, leader: int) -> int:
         """How many candidates without a cost may be cheaper than the leader, by the lower bounds of their costs."""

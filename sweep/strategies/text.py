@@ -12,24 +12,35 @@ def no_rate(runs: int) -> str:
     return f"no rate met the objective in {counted(runs, 'run')}"
 
 
-def at_most_more(more: float, assumed_sd: float | None = None, unknown: int = 0) -> str:
+def between_deployments(sd: float) -> str:
+    """What a claim rests on before enough candidates were run again."""
+    return (
+        f"costs differ between deployments of a candidate by {_percent(sd)} (standard deviation). That is assumed,"
+        " because too few candidates were run again; more blocks measure it."
+    )
+
+
+def between_machines(sd: float) -> str:
+    """What a claim about several stacks rests on, each of which had one set of nodes."""
+    return (
+        f"nodes of one machine type differ by {_percent(sd)} (standard deviation). That is assumed, because each stack"
+        " was measured on one set of nodes; two more sweeps, each on new nodes, measure it (`shapebench verdict` then"
+        " compares all)."
+    )
+
+
+def at_most_more(more: float, assumption: str | None = None, unknown: int = 0) -> str:
     """The claim of the chosen candidate; `more` is a share of what the cheapest costs, 0 where it is that.
 
     `unknown` candidates met the objective at no rate that was tried, but a lower rate might make them as cheap.
-    `assumed_sd` is how much a candidate's deployments are assumed to differ, where that outweighs what was measured:
-    then there is no certainty, but what follows if it is so.
+    `assumption` is what is assumed where that outweighs what was measured: then there is no certainty, but what follows
+    if it is so.
     """
-    costs = "may cost up to" if assumed_sd else "costs at most"
+    costs = "may cost up to" if assumption else "costs at most"
     claim = f"It {f'{costs} {_percent(more)} more than' if more else 'is'} the cheapest candidate"
     if unknown:
         claim += " of those with a known cost"
-    if assumed_sd is None:
-        claim += ", with 95 % certainty."
-    else:
-        claim += (
-            f" if costs differ between deployments of a candidate by {_percent(assumed_sd)} (standard deviation). That"
-            " is assumed, because too few candidates were run again; more blocks measure it."
-        )
+    claim += f" if {assumption}" if assumption else ", with 95 % certainty."
     if unknown:
         claim += (
             f" The cost of {counted(unknown, 'candidate')} is not known, because no rate that was tried met the"

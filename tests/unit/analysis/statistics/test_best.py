@@ -1,42 +1,57 @@
 """Comparisons with the best hold for all variants at once, and say what a choice may cost."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.statistics.best import compare_with_best, ratio
-from analysis.statistics.deployments import Mean, Observation, fit_effects
+from analysis.statistics.best import compare_with_best, difference_of, dunnett
+from analysis.statistics.deployments import Mean
 
 
 def means(*log_values: float, sd: float = 0.01, degrees: float = 20) -> dict[str, Mean]:
     return {chr(ord("a") + at): Mean(value, sd**2, degrees, 3, 6) for at, value in enumerate(log_values)}
 
 
-def test_all_pairs_are_compared_as_tukey_does() -> None:
+@pytest.mark.parametrize(("variants", "degrees"), [(2, 3.0), (4, 8.0), (15, 12.0), (12, 1.0)])
+def test_the_critical_value_holds_for_all_others_together(variants: int, degrees: float) -> None:
     rng = np.random.default_rng(3)
-    samples = {name: rng.normal(5, 0.03, 4) for name in "abcd"}
-    fitted = fit_effects(
-        [Observation(name, str(at), value, 1e-6) for name, each in samples.items() for at, value in enumerate(each)]
-    ).means
-    by_scipy = stats.tukey_hsd(*samples.values()).confidence_interval()
-    for row, of in enumerate("abcd"):
-        for column, to in enumerate("abcd"):
-            if row != column:
-                found = ratio(fitted[of], fitted[to], fitted)
-                expected = np.exp([by_scipy.low[row, column], by_scipy.high[row, column]])
-                assert [found.low, found.high] == pytest.approx(expected, rel=1e-4)
+    first, others = rng.normal(size=(100_000, 1)), rng.normal(size=(100_000, variants - 1))
+    scale = np.sqrt(rng.chisquare(degrees, size=100_000) / degrees)
+    largest = ((others - first) / math.sqrt(2)).max(axis=1) / scale
+    assert np.mean(largest <= dunnett(variants, degrees)) == pytest.approx(0.95, abs=0.003)
 
 
-@pytest.mark.parametrize("degrees", [1, 3, 20.5, 1e6])
-@pytest.mark.parametrize("variants", [2, 3, 12])
-def test_the_critical_value_is_that_of_the_studentized_range(variants: int, degrees: float) -> None:
-    among = means(*[0.0] * variants, sd=0.1, degrees=degrees)
-    expected = (
-        stats.studentized_range.ppf(0.95, variants, degrees) * 0.1
-    )  # of a difference: over the root of 2, times it
-    assert np.log(ratio(among["a"], among["b"], among).high) == pytest.approx(expected, rel=1e-5)
+def test_of_two_the_critical_value_is_students() -> None:
+    assert [dunnett(2, degrees) for degrees in (3.0, 30.0)] == pytest.approx(stats.t.ppf(0.95, [3, 30]), rel=1e-3)
+    assert dunnett(2) == pytest.approx(stats.norm.ppf(0.95))
+
+
+def test_a_difference_has_the_variances_of_both_and_welchs_degrees_of_freedom() -> None:
+    rng = np.random.default_rng(8)
+    one, other = rng.normal(5, 0.01, 5), rng.normal(5, 0.08, 9)
+    welch = stats.ttest_ind(one, other, equal_var=False)
+    of, to = (
+        Mean(each.mean(), each.var(ddof=1) / each.size, each.size - 1, each.size, each.size) for each in (one, other)
+    )
+    found = difference_of(of, to)
+    assert found.degrees_of_freedom == pytest.approx(welch.df)
+    assert found.log_value / math.sqrt(found.variance) == pytest.approx(welch.statistic)
+
+
+def test_no_difference_has_more_degrees_of_freedom_than_all_deployments_have() -> None:
+    of, to = (Mean(0.0, 1e-4, 6, 3, 3, all_degrees=4) for _ in range(2))
+    assert difference_of(of, to).degrees_of_freedom == 4
+
+
+def test_variants_on_other_machines_are_compared_by_their_sets_of_machines() -> None:
+    by_machines = Mean(0.0, 0.06**2, 3, 1, 3)
+    here, there = (Mean(0.0, 1e-4, 20, 3, 3, machines=frozenset(name), of_machines=by_machines) for name in "xy")
+    assert difference_of(here, here).variance == pytest.approx(2e-4)
+    assert difference_of(here, there).variance == pytest.approx(2 * 0.06**2)
 
 
 def test_a_variant_that_is_certainly_cheaper_is_the_best_and_costs_nothing_more() -> None:

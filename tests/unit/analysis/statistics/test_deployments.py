@@ -41,20 +41,67 @@ def test_repeats_on_one_deployment_do_not_count_as_deployments() -> None:
     assert with_repeats.variance == pytest.approx(wide.variance, rel=0.01)
 
 
-def test_the_variance_is_pooled_over_variants() -> None:
-    values = {"a": [[1.0], [1.02]], "b": [[2.0], [2.04]], "c": [[3.0], [3.06]]}
-    means = fit_effects(observed(values)).means
-    pooled = (0.02**2 + 0.04**2 + 0.06**2) / 2 / 3
-    assert {mean.degrees_of_freedom for mean in means.values()} == {3}
-    assert [mean.variance for mean in means.values()] == pytest.approx([pooled / 2] * 3, rel=0.01)
-
-
-def test_a_variant_deployed_once_takes_the_spread_of_the_others() -> None:
-    rng = np.random.default_rng(2)
-    values = {"once": [[5.0]], "often": [[value] for value in rng.normal(5, 0.05, 8)]}
+def test_the_variance_of_a_variant_is_drawn_to_the_one_pooled_over_all() -> None:
+    rng = np.random.default_rng(4)
+    sds = {"calm": 0.01, "noisy": 0.09, "others": 0.02}
+    values = {name: [[value] for value in rng.normal(5, sd, 3)] for name, sd in sds.items()}
     effects = fit_effects(observed(values))
-    assert effects.means["once"].variance == pytest.approx(8 * effects.means["often"].variance, rel=0.01)
+    own = {name: float(np.var([runs[0] for runs in each], ddof=1)) for name, each in values.items()}
+    pooled = float(np.mean(list(own.values())))
+    for name, mean in effects.means.items():
+        assert min(own[name], pooled) < mean.variance * 3 < max(own[name], pooled)
+        assert mean.degrees_of_freedom == 6
+    assert effects.deployment_sd == pytest.approx(math.sqrt(pooled), rel=0.01)
+
+
+def test_variants_that_vary_alike_have_the_variance_of_all() -> None:
+    values = {"a": [[1.0], [1.02], [1.04]], "b": [[2.0], [2.02], [2.04]], "c": [[3.0], [3.02], [3.04]]}
+    for mean in fit_effects(observed(values)).means.values():
+        assert mean.variance == pytest.approx(0.02**2 / 3, rel=0.01)
+
+
+def test_a_variant_deployed_once_takes_the_spread_of_the_others_where_that_is_the_larger_one() -> None:
+    noise = np.random.default_rng(2).normal(0, 1, 8)
+    for sd, taken in ((0.05, "of the others"), (0.005, "assumed")):
+        values = {"once": [[5.0]], "often": [[5 + sd * value] for value in noise]}
+        effects = fit_effects(observed(values))
+        others_sd = math.sqrt(8 * effects.means["often"].variance)
+        expected = others_sd if taken == "of the others" else PRIOR_SD
+        assert math.sqrt(effects.means["once"].variance) == pytest.approx(expected, rel=0.02)
+        assert effects.means["once"].degrees_of_freedom == pytest.approx(PRIOR_DEGREES, rel=0.02)
+        assert effects.is_prior == (taken == "assumed")
+
+
+def test_deployments_on_the_same_machines_are_one_set_of_machines() -> None:
+    rng = np.random.default_rng(5)
+    runs = [
+        Observation(variant, f"{machines}-{number}", value, ERROR, machines)
+        for variant in "ab"
+        for machines in (f"{variant}1", f"{variant}2")
+        for number, value in enumerate(rng.normal(5, 0.01, 4))
+    ]
+    effects = fit_effects(runs)
+    of_machines = effects.compared
+    assert of_machines is effects.of_machines
+    for variant, mean in effects.means.items():
+        assert (mean.deployments, mean.machines) == (8, {f"{variant}1", f"{variant}2"})
+        assert of_machines.means[variant].deployments == 2
+        assert of_machines.means[variant].variance > 2 * mean.variance
+    assert of_machines.is_prior
     assert not effects.is_prior
+
+
+@pytest.mark.parametrize("machines_sd", [0.0, 0.03, 0.10])
+def test_the_spread_of_machines_is_estimated_from_variants_on_several_sets(machines_sd: float) -> None:
+    rng = np.random.default_rng(6)
+    runs = [
+        Observation(str(variant), f"{variant}-{machines}-{number}", fast + value, ERROR, f"{variant}-{machines}")
+        for variant in range(40)
+        for machines, fast in enumerate(rng.normal(0, machines_sd, 4))
+        for number, value in enumerate(rng.normal(5, 0.01, 2))
+    ]
+    of_machines = fit_effects(runs).compared
+    assert of_machines.deployment_sd == pytest.approx(machines_sd, rel=0.15, abs=0.006)
 
 
 def test_one_deployment_alone_takes_the_prior_and_says_so() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from analysis.capacity.evidence import Basis, Evidence, NoEvidence
 from analysis.interval import Interval
+from analysis.results.manifest import Replica
 from analysis.verdict.at_one_load import AtOneLoad
 from analysis.verdict.variants import Variant
 from analysis.verdict.verdict import Judged
@@ -29,11 +30,12 @@ def known_to(value: float, share: float) -> Interval[float]:
 
 
 def manifest(stack: str = "8cpu-16gb", load: str = "smoke", deployment: int | None = None, **serving: Any):
-    """A run of a stack with other settings of what serves."""
+    """A run of a stack with other settings of what serves; each deployment is on a node of its own."""
     made = make_manifest(PROFILES[load], stack, *SHAPES[stack])
     changes = {
         "serving": made.serving.model_copy(update=serving),
         "deployment": None if deployment is None else f"d{deployment:011x}",
+        "replicas": () if deployment is None else (Replica(name="server", node=f"{stack}-{deployment}"),),
     }
     return made.model_copy(update=changes)
 

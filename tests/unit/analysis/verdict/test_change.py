@@ -7,6 +7,7 @@ import pytest
 
 from analysis.results.manifest import Replica, Validity
 from analysis.results.store import ResultsStore
+from analysis.statistics.best import difference_of
 from analysis.statistics.estimate import student_t
 from analysis.verdict.change import ChangeFinding, Side, read_changes
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, make_search, write_run
@@ -92,10 +93,24 @@ def test_the_intervals_of_all_stacks_hold_together(stores, stacks):
     found = changes_of(stores)
     assert len(found) == stacks
     for each in found:
-        means = each.before.capacity.mean, each.after.capacity.mean
-        spread = math.sqrt(sum(mean.variance for mean in means))
+        difference = difference_of(each.before.capacity.mean, each.after.capacity.mean)
         half = math.log(each.ratio.high / each.ratio.value)
-        assert half == pytest.approx(student_t(means[0].degrees_of_freedom, stacks) * spread)
+        assert half == pytest.approx(student_t(difference.degrees_of_freedom, stacks) * math.sqrt(difference.variance))
+
+
+def test_a_change_is_not_told_from_other_nodes_that_are_faster(stores):
+    """Three deployments on each side, on one node each: of machines there is one draw before, and one after."""
+    nodes = [{"replicas": (Replica(name="server", node=node),)} for node in ("before", "after")]
+    measure(stores[0], 60, **nodes[0])
+    measure(stores[1], 69, first=11, **nodes[1])
+    assert change_of(stores).finding is ChangeFinding.cannot_tell
+
+
+def test_the_same_change_is_told_on_the_same_nodes(stores):
+    nodes = {"replicas": (Replica(name="server", node="the same"),)}
+    measure(stores[0], 60, **nodes)
+    measure(stores[1], 69, first=11, **nodes)
+    assert change_of(stores).finding is ChangeFinding.improved
 
 
 def test_runs_on_another_cpu_cannot_be_compared_and_the_reason_is_given(stores):

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from analysis.objective import Objective
 from analysis.statistics.deployments import Effects, Mean
 from analysis.verdict.next_steps import deployments_to_settle
+from analysis.verdict.text import paragraph
 from analysis.verdict.verdict import verdict_of
 from shapebench.cli import app
 from stacks.files import load_config, with_defaults
@@ -150,20 +151,32 @@ def test_a_variant_with_bounds_alone_is_searched_and_one_that_misses_is_not(boun
     assert "Only bounds of the capacity of 8cpu-16gb · interop4 are known" in step.why
 
 
-def test_what_is_open_is_settled_by_fresh_deployments_of_those_that_may_be_the_best(searched):
+def test_what_is_open_on_the_same_nodes_is_settled_by_fresh_deployments_of_those_that_may_be_the_best(searched):
     runs = [
-        searched(rps * spread, stack, at)
-        for stack, rps in (("8cpu-16gb", 60), ("4cpu-8gb", 60.5), ("2cpu-4gb", 20))
+        searched(rps * spread, "8cpu-16gb", at, inter_op=inter_op)
+        for inter_op, rps in ((4, 60), (8, 60.5), (2, 20))
         for at, spread in enumerate((0.97, 1.03))
     ]
     verdict = verdict_of(runs, ASKED)
-    assert {each.label for each in verdict.best} == {"8cpu-16gb · interop4", "4cpu-8gb · interop4"}
+    assert {each.label for each in verdict.best} == {"8cpu-16gb · interop4", "8cpu-16gb · interop8"}
+    [step] = verdict.next
+    [command] = step.commands
+    found, settings = candidates(command)
+    assert {each.serving.inter_op for each in found} == {4, 8}
+    assert settings.strategy == "grid"
+    assert f"About {settings.blocks} more deployment" in step.why
+
+
+def test_what_is_open_between_stacks_whose_nodes_were_made_once_is_settled_by_other_nodes(searched):
+    runs = [searched(rps, stack, 1) for stack, rps in (("8cpu-16gb", 60), ("4cpu-8gb", 60.5), ("2cpu-4gb", 20))]
+    verdict = verdict_of(runs, ASKED)
     [step] = verdict.next
     [command] = step.commands
     found, settings = candidates(command)
     assert {each.stack for each in found} == {"8cpu-16gb", "4cpu-8gb"}
-    assert settings.strategy == "grid"
-    assert f"About {settings.blocks} more deployment" in step.why
+    assert (settings.strategy, settings.blocks) == ("grid", 1)
+    assert "two more sweeps, each on new nodes" in step.why
+    assert "How much nodes of one type differ (6.5 %) is in part an assumption" in paragraph(verdict)
 
 
 def test_nothing_is_left_to_run_where_the_first_is_good_enough(searched):

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from analysis.objective import Asked, Objective
-from analysis.results.manifest import Validity
+from analysis.results.manifest import Replica, Validity
 from analysis.results.store import ResultsStore
 from analysis.verdict.capacity import Meets
 from analysis.verdict.text import claim, paragraph
@@ -17,10 +17,11 @@ ASKED = Objective(latency_ms=500)
 
 
 def search(store, rps=60.0, stack="8cpu-16gb", seed=1, **changes):
-    """A search on a deployment of its own."""
+    """A search on a deployment and a node of its own."""
     at = STARTED_AT + timedelta(minutes=seed)
     machine_type, nodes = SHAPES[stack]
     fields = {"stack": stack, "machine_type": machine_type, "nodes": nodes, "deployment": f"d{seed:011x}"}
+    fields["replicas"] = (Replica(name="server", node=f"node-{seed}"),)
     return write_run(store, *make_search(rps, seed, started_at=at, **fields | changes))
 
 

@@ -33,7 +33,7 @@ def test_runs_of_one_candidate_that_differ_more_than_they_say_lower_the_informat
 
 
 def test_a_candidate_without_a_run_is_neither_behind_nor_less_likely_than_the_leader():
-    evidence = CostEvidence(np.array([0.0, 0.0]), np.array([1e4, 0.0]), 30.0)
+    evidence = CostEvidence(np.array([0.0, 0.0]), np.array([1e4, 0.0]), np.full(2, 30.0), 30.0)
 
     assert not evidence.is_far_behind(0, _WITHIN, 2)[1]
     assert evidence.chances([0, 1], 0, _WITHIN) == pytest.approx([0.5, 0.5])
@@ -41,13 +41,26 @@ def test_a_candidate_without_a_run_is_neither_behind_nor_less_likely_than_the_le
 
 def test_the_same_difference_is_less_certain_while_the_variance_is_little_known():
     def far(degrees):
-        return CostEvidence(np.array([0.0, 0.3]), np.full(2, 250.0), degrees).is_far_behind(0, _WITHIN, 2)[1]
+        return CostEvidence(np.array([0.0, 0.3]), np.full(2, 250.0), np.full(2, degrees), degrees).is_far_behind(
+            0, _WITHIN, 2
+        )[1]
 
     assert far(1000.0)
     assert not far(3.0)
 
 
 def test_two_tied_candidates_could_each_be_dearer_by_half_an_interval():
-    evidence = CostEvidence(np.zeros(2), np.full(2, 2e4), 1e9)
+    evidence = CostEvidence(np.zeros(2), np.full(2, 2e4), np.full(2, 1e9), 1e9)
 
     assert evidence.most_dearer([0, 1], 0) == pytest.approx(1.6449 / math.sqrt(1e4), rel=1e-3)
+
+
+def test_a_candidate_whose_runs_differ_more_has_less_information_than_one_whose_runs_agree():
+    runs = Runs(3)
+    for at, spread in enumerate((0.001, 0.2, 0.001)):
+        for block, deviation in enumerate((-1, 0, 1)):
+            runs.add(at, Observation(block, block, Length.full, spread * deviation, 0.02))
+    calm, noisy, other = runs.evidence().information
+
+    assert calm == other
+    assert noisy < calm / 2

@@ -1,4 +1,7 @@
+import math
 from dataclasses import replace
+
+from scipy import stats
 
 from sweep.strategies.grid import Grid
 from sweep.strategies.single_stage import blocks_needed
@@ -50,8 +53,30 @@ def test_on_one_machine_deployments_are_assumed_to_differ_more():
     runs = {key: [replace(run, deployment_sd=0.10) for run in _runs(cost)] for key, cost in (("a", 0.0), ("b", 0.16))}
     claim = Grid(0.05, blocks=1).decide(runs).claim
 
-    assert claim.startswith("It may cost up to 3")
+    # By Student's t of three degrees of freedom, on one side.
+    most = math.expm1(stats.t.ppf(0.95, 3) * math.sqrt(2) * math.hypot(0.10, 0.01) - 0.16)
+    assert claim.startswith(f"It may cost up to {100 * most:.0f} % more")
     assert "by 10 % (standard deviation)" in claim
+
+
+def on(machines, runs):
+    return [replace(run, machines=machines) for run in runs]
+
+
+def test_of_stacks_with_nodes_of_their_own_there_is_no_certainty_but_what_follows_if_nodes_differ():
+    blocks = [0.0, 0.01, -0.01]
+    runs = {"a": on("one stack", _runs(*blocks)), "b": on("another", _runs(*(cost + 0.1 for cost in blocks)))}
+    decision = Grid(0.05, blocks=3).decide(runs)
+
+    assert decision.leader == "a"
+    assert decision.may_be_best == {"b"}
+    assert "95 %" not in decision.claim
+    assert "if nodes of one machine type differ by 6.5 % (standard deviation)" in decision.claim
+    assert (
+        Grid(0.05, blocks=3)
+        .decide({"a": runs["a"], "b": on("one stack", runs["b"])})
+        .claim.endswith("with 95 % certainty.")
+    )
 
 
 def test_a_candidate_without_a_rival_is_not_said_to_be_the_cheapest():
@@ -85,7 +110,8 @@ def test_without_a_number_there_are_as_many_blocks_as_the_single_stage_procedure
 
 
 def test_one_that_is_not_certainly_dearer_may_be_best_as_a_verdict_says_it():
-    decision = Grid(0.05, blocks=2).decide({"a": _runs(0.0, 0.02), "b": _runs(0.01, 0.03), "c": _runs(1.0, 1.0)})
+    runs = {"a": _runs(0.0, 0.02, 0.01), "b": _runs(0.01, 0.03, 0.02), "c": _runs(1.0, 1.0, 1.0)}
+    decision = Grid(0.05, blocks=3).decide(runs)
 
     assert decision.may_be_best == {"b"}
     assert "at most" in decision.claim

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -177,3 +178,20 @@ def test_the_claim_does_not_cover_a_candidate_whose_cost_may_be_lower_for_all_th
         "c": [_bound(2, 1)],
     }
     assert "of those with a known cost" in Race(0.05, blocks=1).decide(runs).claim
+
+
+def _raced(machines, runs):
+    """Three candidates, the first ahead, each on the machines of this name."""
+    observed = _observed(runs)
+    return {key: [replace(run, machines=machines[key]) for run in of_one] for key, of_one in observed.items()}
+
+
+def test_of_stacks_with_nodes_of_their_own_the_claim_is_what_a_verdict_says_of_the_same_runs():
+    runs = [*[("b", 0.4)] * 4, ("c", 0.8), ("a", 0.0)]
+    together = Race(0.05).decide(_raced(dict.fromkeys("abc", "one cluster"), runs))
+    apart = Race(0.05).decide(_raced({key: f"cluster of {key}" for key in "abc"}, runs))
+
+    assert (together.leader, apart.leader) == ("a", "a")
+    assert together.claim.endswith("with 95 % certainty.")
+    assert "95 %" not in apart.claim
+    assert "if nodes of one machine type differ by 6.5 % (standard deviation)" in apart.claim
