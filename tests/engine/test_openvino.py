@@ -39,6 +39,10 @@ def test_what_it_was_converted_to_is_kept_with_the_difference_from_tensorflow(st
     digest = stack.runs()[-1].serving.model.digest
     (kept,) = (CHECKOUT / f".cache/models/own-{digest[:12]}").glob("openvino-*/conversion.json")
     assert json.loads(kept.read_text())["largest difference from TensorFlow"] < 1e-5
+    computation = stack.runs()[-1].serving.computation
+    assert computation.precision == "float32"
+    assert computation.largest_difference == json.loads(kept.read_text())["largest difference from TensorFlow"]
+    assert stack.runs()[0].serving.computation is None, "TensorFlow has converted nothing"
     assert "converted: " in Path(stack.outputs()["serverLog"]).read_text()
 
 
