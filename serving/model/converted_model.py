@@ -50,10 +50,9 @@ class ConvertedModel(SavedModel, ABC, Generic[Converted]):
     def __init__(self, name: str, version: int, folder: Path, intra_op: int = 0, inter_op: int = 0) -> None:
         super().__init__(name, version, folder, intra_op, inter_op)
         self.definition = self._convertible_signature()
-        converted, difference = self._converted(folder)
-        run, precision = self.compiled(converted)
+        kept = folder.parent.parent / f"{self.build}-{tree_digest(folder.resolve())[:12]}"
+        run, self.computation = self._kept(kept) if (kept / RECORD).exists() else self._converted(folder, kept)
         self.signatures = {DEFAULT_SIGNATURE: self._signature(run)}
-        self.computation = Computation(precision, difference)
 
     @abstractmethod
     def convert(self, folder: Path) -> Converted:
@@ -80,16 +79,18 @@ class ConvertedModel(SavedModel, ABC, Generic[Converted]):
             raise ConversionError(f"{', '.join(text)} is text, which {self.runtime} does not compute")
         return definition
 
-    def _converted(self, folder: Path) -> tuple[Converted, float]:
-        """The converted model and its difference, as kept beside the model's folder if these files were converted."""
-        kept = folder.parent.parent / f"{self.build}-{tree_digest(folder.resolve())[:12]}"
-        if (kept / RECORD).exists():
-            record = json.loads((kept / RECORD).read_text())
-            _log.info("converted before: %s", json.dumps(record))
-            return self.read(kept), record[_DIFFERENCE]
+    def _kept(self, kept: Path) -> tuple[Run, Computation]:
+        """From the folder beside the model's, if these files were converted before."""
+        record = json.loads((kept / RECORD).read_text())
+        _log.info("converted before: %s", json.dumps(record))
+        run, precision = self.compiled(self.read(kept))
+        return run, Computation(precision, record[_DIFFERENCE])
+
+    def _converted(self, folder: Path, kept: Path) -> tuple[Run, Computation]:
+        """Converts the model, compares its answers with TensorFlow's, and keeps it."""
         try:
             converted = self.convert(folder)
-            run, _ = self.compiled(converted)
+            run, precision = self.compiled(converted)
         except Exception as error:
             reason = (str(error).strip() or repr(error)).splitlines()[-1]
             raise ConversionError(f"{self.runtime} cannot compute it: {reason}") from error
@@ -99,7 +100,11 @@ class ConvertedModel(SavedModel, ABC, Generic[Converted]):
                 f"{self.runtime}'s answers differ from TensorFlow's by {difference:.1e} of their largest number, and"
                 f" {_TOLERANCE:g} is allowed, so it would be another model"
             )
-        record = {"build": self.build, _DIFFERENCE: float(f"{difference:.2e}")}
+        difference = float(f"{difference:.2e}")
+        self._keep(converted, kept, {"build": self.build, _DIFFERENCE: difference})
+        return run, Computation(precision, difference)
+
+    def _keep(self, converted: Converted, kept: Path, record: dict[str, object]) -> None:
         _log.info("converted: %s", json.dumps(record))
         try:
             kept.mkdir(parents=True, exist_ok=True)
@@ -108,7 +113,6 @@ class ConvertedModel(SavedModel, ABC, Generic[Converted]):
             (kept / RECORD).write_text(json.dumps(record) + "\n")
         except (OSError, RuntimeError) as error:  # a container's file system may be read-only
             _log.info("the converted model is not kept: %s", error)
-        return converted, record[_DIFFERENCE]
 
     def _largest_difference(self, folder: Path, run: Run) -> float:
         """Between TensorFlow's answers and those of `run` to the same inputs, as a share of the largest number."""
@@ -142,5 +146,9 @@ def _difference(right: NDArray[Any], found: NDArray[Any]) -> float:
     if right.shape != found.shape or right.dtype != found.dtype:
         return float("inf")
     exact = right.astype(np.float64)
-    most = float(np.max(np.abs(exact), initial=0.0)) or 1.0
-    return float(np.max(np.abs(exact - found), initial=0.0)) / most
+    equal = (exact == found) | (np.isnan(exact) & np.isnan(found))
+    with np.errstate(invalid="ignore"):  # infinity less infinity, where both are equal
+        worst = float(np.max(np.abs(exact - found), initial=0.0, where=~equal))
+    most = float(np.max(np.abs(exact), initial=0.0, where=np.isfinite(exact))) or 1.0
+    # NaN where TensorFlow has a number is no small difference.
+    return float("inf") if np.isnan(worst) else worst / most

@@ -77,6 +77,12 @@ def test_other_answers_than_tensorflows_are_refused_and_nothing_is_kept(tmp_path
     assert not list(tmp_path.glob("scaling-*"))
 
 
+def test_answers_that_are_no_numbers_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(Scaling, "factor", "nan")
+    with pytest.raises(ConversionError, match="differ from TensorFlow's by inf"):
+        Scaling("m", 1, written(tmp_path / "m"))
+
+
 def test_what_cannot_be_compiled_is_refused_with_the_last_line_of_the_reason(tmp_path, monkeypatch):
     def fail(*_: object) -> None:
         raise RuntimeError("a trace\nFooOp is not known\n")
