@@ -1,4 +1,4 @@
-"""The embedded server compared with bare calls of the same model, on TensorFlow and on OpenVINO, and with KServe.
+"""The embedded server compared with bare calls of the same model, on each runtime, and with KServe.
 
 The sides take turns within each round and a ratio is of one round, because the machine's speed drifts; figures are
 medians over the rounds. Each side is a process with the same thread pools, and the clients share the servers' cores.
@@ -25,7 +25,7 @@ from loadtest.run.payload import payload_of
 from serving.export.exporter import DEFAULT_CACHE, export
 from serving.servers import server_named
 from stacks.models import RESNET50
-from stacks.servers import OPENVINO
+from stacks.servers import ONNX_RUNTIME, OPENVINO
 
 _REQUIREMENTS = Path("tools/requirements/bench.txt")
 _THREADS = os.cpu_count() or 1
@@ -33,6 +33,7 @@ _SATURATING_USERS = 8
 _TOLERANCE = 1e-4
 # Without KServe, whose environment is another TensorFlow: minutes, and 2 GB.
 SMALLEST = ("--rounds", "1", "--seconds", "0.5", "--without-kserve")
+_CONVERTING = (ONNX_RUNTIME.setting, OPENVINO.setting)
 # The compared pairs, with the bars of p50 at one user and of throughput at saturation (issue 3). The bars are against
 # the plain call; the ratio to the frozen call is the cost of HTTP, gRPC, JSON and Python.
 _RATIOS = {
@@ -40,9 +41,12 @@ _RATIOS = {
     ("grpc", "bare"): ("<= 1.05", ">= 0.95"),
     ("rest", "bare-frozen"): (None, None),
     ("grpc", "bare-frozen"): (None, None),
-    ("openvino-rest", "openvino-bare"): ("<= 1.08", ">= 0.92"),
-    ("openvino-grpc", "openvino-bare"): ("<= 1.08", ">= 0.92"),
-    ("openvino-bare", "bare-frozen"): (None, None),
+    **{
+        (f"{runtime}-{protocol}", f"{runtime}-bare"): ("<= 1.08", ">= 0.92")
+        for runtime in _CONVERTING
+        for protocol in ("rest", "grpc")
+    },
+    **{(f"{runtime}-bare", "bare-frozen"): (None, None) for runtime in _CONVERTING},
     ("kserve", "bare"): (None, None),
 }
 
@@ -95,8 +99,9 @@ def main() -> None:
     payload = _payload(1)
     with ExitStack() as running:
         ports = running.enter_context(servers.embedded(model, _THREADS))
-        of_openvino = running.enter_context(servers.embedded(model, _THREADS, server_named(OPENVINO.name)))
-        ports |= {f"openvino-{protocol}": port for protocol, port in of_openvino.items()}
+        for runtime in _CONVERTING:
+            converting = running.enter_context(servers.embedded(model, _THREADS, server_named(runtime)))
+            ports |= {f"{runtime}-{protocol}": port for protocol, port in converting.items()}
         with ExitStack() as of_five:
             _check_agreement(_sides(of_five, model, _payload(5), ports), 5)
         sides = _sides(running, model, payload, ports)
@@ -169,7 +174,9 @@ def _payload(batch: int) -> dict[str, str]:
 
 def _sides(running: ExitStack, model: Path, payload: dict[str, str], ports: dict[str, int]) -> dict[str, Side]:
     of_model = (str(model / "1"), payload["images"], str(_THREADS))
-    calls: dict[str, tuple[str, ...]] = {kind: (kind, *of_model) for kind in ("bare", "bare-frozen", "openvino-bare")}
+    calls: dict[str, tuple[str, ...]] = {
+        kind: (kind, *of_model) for kind in ("bare", "bare-frozen", *(f"{runtime}-bare" for runtime in _CONVERTING))
+    }
     for name, port in ports.items():
         protocol = name.rpartition("-")[2]
         calls[name] = (protocol, str(port), payload[protocol])

@@ -22,7 +22,7 @@ from loadtest.run.runner import run_load_test
 from provider.killed_run import StartedRun
 from provider.load_test_inputs import LocalLoadTestInputs
 from provider.local.server_process import ProcessIdentity, listening_process, server_processes, server_state
-from provider.local.startup import Readiness, restart
+from provider.local.startup import Readiness, computation_of, restart
 from provider.progress import progress_reporter
 from provider.record.fresh_deployment import must_restart
 from provider.record.record_run import RunEnvironment, UnsettledRunError, record_run
@@ -56,7 +56,7 @@ def run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation)
         operation.info(busy)
     plan = inputs.plan(work_dir, {SERVER: inputs.rest_url}, run.index, before.pid if before else None)
     bodies = _bodies(inputs, plan, operation)
-    environment = _environment()
+    environment = _environment(inputs)
     started_at, plugin = datetime.now(UTC), ProcessIdentity.of(os.getpid())
     if plugin:
         server = server_state(before) if before else None
@@ -119,11 +119,20 @@ def _server(inputs: LocalLoadTestInputs, operation: Operation) -> ProcessIdentit
             " set shapebench:load.freshDeployment to false"
         )
     operation.info("restarting the server, so that this run has a deployment of its own")
-    readiness = Readiness.of(inputs.serving.server, inputs.model.name, inputs.rest_url, inputs.start_timeout_s)
-    return restart(server, Path(inputs.server_log), readiness, operation)
+    return restart(server, Path(inputs.server_log), _readiness(inputs), operation)
 
 
-def _environment() -> RunEnvironment:
+def _environment(inputs: LocalLoadTestInputs) -> RunEnvironment:
     """One process of this machine serves, and the generator uses the same cores."""
     server = Replica(name=SERVER, node=node(), **this_machine())
-    return RunEnvironment(image=None, replicas=(server,), generator_node=server.node, shares_host_with_server=True)
+    return RunEnvironment(
+        image=None,
+        replicas=(server,),
+        generator_node=server.node,
+        shares_host_with_server=True,
+        computation=computation_of(_readiness(inputs).ready_url),
+    )
+
+
+def _readiness(inputs: LocalLoadTestInputs) -> Readiness:
+    return Readiness.of(inputs.serving.server, inputs.model.name, inputs.rest_url, inputs.start_timeout_s)

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from serving.errors import StartError
-from stacks.servers import EMBEDDED, OPENVINO, ServerFacts
+from serving.runtimes import RUNTIMES, TENSORFLOW, Runtime
 from stacks.version import VERSION
 
 _MIB = 1 << 20
-_TENSORFLOW = "tensorflow"
 
 
 @dataclass(frozen=True)
@@ -68,20 +67,20 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
     return Flags(**values)
 
 
-def _runtime_in(arguments: Sequence[str]) -> ServerFacts:
-    """What computes the model, and so the name that `--version` prints."""
-    return OPENVINO if f"--runtime={OPENVINO.setting}" in arguments else EMBEDDED
+def _runtime_in(arguments: Sequence[str]) -> Runtime:
+    """What computes the model, and so the name and version that `--version` prints."""
+    return next((each for name, each in RUNTIMES.items() if f"--runtime={name}" in arguments), RUNTIMES[TENSORFLOW])
 
 
-def _parser(runtime: ServerFacts) -> _Parser:
+def _parser(runtime: Runtime) -> _Parser:
     threads = 4 * (os.cpu_count() or 1)
     parser = _Parser(prog="python -m serving.server", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"{runtime.name} {_version(runtime)}")
+    parser.add_argument("--version", action="version", version=f"{runtime.facts.name} {_version(runtime)}")
     add = parser.add_argument
     add(
         "--runtime",
-        choices=(_TENSORFLOW, OPENVINO.setting),
-        default=_TENSORFLOW,
+        choices=tuple(RUNTIMES),
+        default=TENSORFLOW,
         help="what computes the model (tensorflow_model_server has no such flag)",
     )
     add(
@@ -124,11 +123,11 @@ def _parser(runtime: ServerFacts) -> _Parser:
     return parser
 
 
-def _version(runtime: ServerFacts) -> str:
+def _version(runtime: Runtime) -> str:
     """The version with the digest of what serves, so that two builds of one version are told apart."""
     built_of = [file.read_bytes() for file in sorted(Path(__file__).parent.rglob("*.py"))]
     with suppress(PackageNotFoundError):
-        built_of.append(version(OPENVINO.setting if runtime is OPENVINO else _TENSORFLOW).encode())
+        built_of += [version(package).encode() for package in runtime.packages]
     return f"{VERSION}+{hashlib.sha256(b''.join(built_of)).hexdigest()[:8]}"
 
 

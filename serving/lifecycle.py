@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pkgutil import resolve_name
 
 import tensorflow as tf
 import uvicorn
@@ -17,13 +18,12 @@ from serving.api.rest import RestApi
 from serving.api.rest_connection import TimedProtocol
 from serving.api.served_model import ServedModel
 from serving.errors import StartError
-from serving.flags import Flags
 from serving.memory import return_memory
 from serving.metrics import Metrics
-from serving.model.loaded_model import LoadedModel, SavedModel
+from serving.model.loaded_model import ConversionError, SavedModel
 from serving.request_memory import RequestMemory
-from serving.startup import ModelVersion, Startup
-from stacks.servers import OPENVINO
+from serving.runtimes import RUNTIMES
+from serving.startup import Startup
 
 # Requests have the first on SIGTERM, after the second the process is ended. TensorFlow cannot be interrupted in a call.
 # The rest of the promised 5 s is for a machine so busy that a thread of this process waits for a core for a second.
@@ -64,23 +64,20 @@ def serve(startup: Startup) -> None:
     served.close()
 
 
-def _computed(name: str, version: ModelVersion, flags: Flags) -> SavedModel:
-    """The model, by the runtime that the flags name."""
-    if flags.runtime == OPENVINO.setting:
-        # Only it needs OpenVINO.
-        from serving.model.openvino_model import OpenVinoModel  # noqa: PLC0415 - see above
-
-        return OpenVinoModel(name, version.number, version.folder, flags.intra_op_threads, flags.inter_op_threads)
-    return LoadedModel(name, version.number, version.folder)
-
-
 def _loaded_model(startup: Startup) -> SavedModel:
     flags, version = startup.flags, startup.version
     tf.config.threading.set_intra_op_parallelism_threads(flags.intra_op_threads)
     tf.config.threading.set_inter_op_parallelism_threads(flags.inter_op_threads)
     start_s = time.monotonic()
     try:
-        model = _computed(flags.model_name, version, flags)
+        model_class: type[SavedModel] = resolve_name(RUNTIMES[flags.runtime].model)
+        threads = flags.intra_op_threads, flags.inter_op_threads
+        model = model_class(flags.model_name, version.number, version.folder, *threads)
+    except ConversionError as error:
+        raise StartError(
+            f"the model at {version.folder} cannot be served with --runtime={flags.runtime}: {error}; serve it with"
+            " TensorFlow: shapebench:local.server embedded, or tensorflow_model_server"
+        ) from error
     except Exception as error:
         raise StartError(f"the model at {version.folder} does not load: {error}; export it again") from error
     return_memory()  # before the warm-up, whose own memory would keep the freed pages

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Protocol, TypeVar
 
-from stacks.servers import EMBEDDED, OPENVINO, TENSORFLOW_SERVING, ServerFacts
+from stacks.models import Model
+from stacks.servers import EMBEDDED, ONNX_RUNTIME, OPENVINO, TENSORFLOW_SERVING, ServerFacts
 from stacks.serving_variant import ServingVariant
 
 _Text = TypeVar("_Text")
@@ -19,6 +20,7 @@ _Text = TypeVar("_Text")
 # case for these types (its issue 1639). Over gRPC each type is carried.
 NOT_IN_JSON = frozenset({"float16", "bfloat16", "uint16"})
 
+_CONVERTED_SIGNATURE = "serving_default"
 _BATCHING_FILE = "batching.config"
 _MONITORING_FILE = "monitoring.config"
 
@@ -58,6 +60,9 @@ class Server(Protocol):
     def executable(self) -> list[str] | None:
         """How its command line begins on this machine; None where it is not installed."""
 
+    def why_not(self, model: Model) -> str | None:
+        """Why it cannot serve a model, as far as the signature says; None where it says nothing against it."""
+
     def model_flags(self, name: _Text, base_path: _Text) -> dict[str, _Text]:
         """Flags and values that name the model and the folder above its versions, as text or as outputs."""
 
@@ -85,6 +90,7 @@ class TensorFlowServing:
     facts: ServerFacts = TENSORFLOW_SERVING
     module: str | None = None
     module_flags: tuple[str, ...] = ()
+    converts: bool = False
     counters_path: str = "/monitoring/prometheus/metrics"
     # Otherwise it lists the bucket once a second, for money (tensorflow/serving issue 1916) and while measured.
     load_once_flags: tuple[str, ...] = ("--file_system_poll_wait_seconds=0",)
@@ -98,6 +104,14 @@ class TensorFlowServing:
             return [sys.executable, "-m", self.module, *self.module_flags]
         path = shutil.which(self.program)
         return [path] if path else None
+
+    def why_not(self, model: Model) -> str | None:
+        if not self.converts:
+            return None
+        if model.signature != _CONVERTED_SIGNATURE:
+            return f"it converts the signature {_CONVERTED_SIGNATURE} only, not {model.signature}"
+        text = [tensor.name for tensor in (*model.inputs, *model.outputs) if tensor.dtype == "string"]
+        return f"it computes no text, and {', '.join(text)} of the model is text" if text else None
 
     def model_flags(self, name: _Text, base_path: _Text) -> dict[str, _Text]:
         return {"--model_name": name, "--model_base_path": base_path}
@@ -137,10 +151,13 @@ class TensorFlowServing:
 
 
 EMBEDDED_SERVER = TensorFlowServing(EMBEDDED, module="serving.server")
-# The same front, so that what differs between the two is what computes the model.
-_OPENVINO_SERVER = TensorFlowServing(OPENVINO, "serving.server", module_flags=(f"--runtime={OPENVINO.setting}",))
+# The same front, so that what differs between them is what computes the model.
+_CONVERTING = tuple(
+    TensorFlowServing(facts, "serving.server", module_flags=(f"--runtime={facts.setting}",), converts=True)
+    for facts in (ONNX_RUNTIME, OPENVINO)
+)
 # In the order in which `auto` looks for one.
-SERVERS: tuple[Server, ...] = (TensorFlowServing(), EMBEDDED_SERVER, _OPENVINO_SERVER)
+SERVERS: tuple[Server, ...] = (TensorFlowServing(), EMBEDDED_SERVER, *_CONVERTING)
 
 
 def server_named(name: str) -> Server:

@@ -18,10 +18,13 @@ class ServerFacts(NamedTuple):
 
 EMBEDDED = ServerFacts("shapebench-embedded", "embedded", "shapebench's embedded server", "shapebench-embedded")
 OPENVINO = ServerFacts("shapebench-openvino", "openvino", "OpenVINO in shapebench's server", "shapebench-openvino")
+ONNX_RUNTIME = ServerFacts(
+    "shapebench-onnxruntime", "onnxruntime", "ONNX Runtime in shapebench's server", "shapebench-onnxruntime"
+)
 # Whoever builds TF Serving names the image as they like, so every image that names no other server is of this one.
 TENSORFLOW_SERVING = ServerFacts("tensorflow_model_server", "tensorflow_model_server", "TensorFlow Serving")
 
-ALL_SERVERS = (EMBEDDED, OPENVINO, TENSORFLOW_SERVING)
+ALL_SERVERS = (EMBEDDED, ONNX_RUNTIME, OPENVINO, TENSORFLOW_SERVING)
 
 
 def server_in(image: str) -> tuple[str, str]:

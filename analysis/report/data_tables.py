@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.comparability import comparison_group, cpus
 from analysis.formatting import run_name
-from analysis.results.manifest import Manifest
+from analysis.results.manifest import Computation, Manifest
 from analysis.results.store import ResultsStore
 from analysis.statistics.summary import RunSummary, summarise
 
@@ -36,12 +36,17 @@ def run_row(name: str, manifest: Manifest, summary: RunSummary) -> dict[str, Any
     }
     settings = {
         "shape": manifest.shape.model_dump(),
-        "serving": manifest.serving.model_dump(),
+        "serving": manifest.serving.model_dump() | {"computation": _computation(manifest.serving.computation)},
         "load": manifest.load.model_dump(),
         "generator": manifest.generator.model_dump(),
         "replicas": [each.model_dump() for each in manifest.replicas],
     }
     return flatten(origin | summary.to_dict() | settings)
+
+
+def _computation(computation: Computation | None) -> dict[str, object]:
+    """With the same columns where there is none."""
+    return computation.model_dump() if computation else dict.fromkeys(Computation.model_fields)
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from analysis.comparability import cpu_name
 from analysis.formatting import count, number, server_name, shape_name
 from analysis.report.collect import Run
-from analysis.results.manifest import Machine, Manifest
+from analysis.results.manifest import Computation, Machine, Manifest
 from analysis.statistics.summary import RunSummary
 
 Facts = tuple[tuple[str, str], ...]
@@ -31,6 +31,7 @@ def _measured(manifest: Manifest) -> Facts:
         ("Server", server_name(manifest) + (f", image {serving.image}" if serving.image else "")),
         ("Settings", f"{serving.protocol}, {serving.replicas} × {serving.thread_settings}{limit}"),
         ("oneDNN", _one_dnn(manifest)),
+        *_computation(serving.computation),
         ("Batching", "off" if batching is None else ", ".join(f"{name} {value}" for name, value in batching)),
         ("Model", f"{serving.model.name}, {serving.model.weights} weights, {serving.model.digest}{sent}"),
         ("Load", f"{load.description}; at most {load.warmup_s:g} s of warm-up, then {load.duration_s:g} s"),
@@ -39,6 +40,13 @@ def _measured(manifest: Manifest) -> Facts:
         ("Server machines", "; ".join(map(_machine, manifest.replicas)) or "not recorded"),
         ("Generator machine", _machine(generator.machine) if generator.machine else "not recorded"),
     )
+
+
+def _computation(computation: Computation | None) -> Facts:
+    if computation is None:
+        return ()
+    difference = f"{computation.largest_difference:.1e} of their largest number"
+    return (("Computation", f"{computation.precision}; answers differ from TensorFlow's by {difference} at most"),)
 
 
 def _one_dnn(manifest: Manifest) -> str:

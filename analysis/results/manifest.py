@@ -61,14 +61,28 @@ class Deployed(ServingVariant):
     seed_faithful: bool | None = None
 
 
+class Computation(Record):
+    """How a server computed a model that it had converted: the precision, and how exactly.
+
+    `largest_difference` is between its answers and TensorFlow's to the same inputs, as a share of the largest number.
+    """
+
+    precision: Annotated[str, Field(pattern=r"^[a-z0-9]{1,16}$")]
+    largest_difference: Annotated[float, Field(ge=0, le=1)]
+
+
 class Serving(Deployed):
-    """How the model was served. `server` is a name of stacks/servers.py."""
+    """How the model was served. `server` is a name of stacks/servers.py.
+
+    `computation` is None where the model was not converted, as in runs that were stored before it was recorded.
+    """
 
     server: str
     server_version: str
     image: str | None
     replicas: Annotated[int, Field(ge=1, le=10_000)]
     model: Model
+    computation: Computation | None = None
 
     @model_serializer(mode="wrap")
     def _in_the_order_of_the_contract(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:

@@ -75,7 +75,7 @@ FACTORS = (
     ),
     Factor(
         "server",
-        frozenset({"server", "server_version"}),
+        frozenset({"server", "server_version", "computation"}),
         lambda s: server_title(s["server"]),
         lambda s: s["server"],
     ),
@@ -146,7 +146,8 @@ def _effect(factor: Factor, before: tuple[Compared, Settings], after: tuple[Comp
 
 def settings_of(run: Manifest) -> Settings:
     """The settings of a run that a factor may change, and its stack."""
-    serving = run.serving.model_dump(exclude={"model", "image", "grpc_threads"})
+    of_others = dict.fromkeys(("model", "image", "grpc_threads"), True)
+    serving = run.serving.model_dump(exclude={**of_others, "computation": {"largest_difference"}})
     return run.shape.model_dump(include={"nodes", "vcpus", "memory_gb"}) | serving | {"stack": run.stack}
 
 

@@ -102,6 +102,17 @@ def openvino_bare(version_folder: str, images_file: str, threads: str) -> Kind:
     return user, np.ndarray.tolist
 
 
+def onnxruntime_bare(version_folder: str, images_file: str, threads: str) -> Kind:
+    """Calls of an `InferenceSession` of the model that the server has converted, with the server's settings."""
+    from serving.model.onnx_runtime import onnxruntime, session_options  # noqa: PLC0415 - other kinds do not need it
+
+    kept = Path(version_folder).parent.parent.glob("onnxruntime-*/model.onnx")
+    newest = max(kept, key=lambda path: path.stat().st_mtime)
+    session = onnxruntime.InferenceSession(newest, session_options(int(threads)), providers=["CPUExecutionProvider"])
+    inputs = {session.get_inputs()[0].name: np.load(images_file)}
+    return lambda: lambda: session.run(None, inputs)[0], np.ndarray.tolist
+
+
 def _tensorflow(threads: str) -> Any:  # noqa: ANN401 - the module
     import tensorflow as tf  # noqa: PLC0415 - other kinds do not need it
 
@@ -115,6 +126,7 @@ KINDS: dict[str, Callable[..., Kind]] = {
     "grpc": grpc,
     "bare": bare,
     "bare-frozen": bare_frozen,
+    "onnxruntime-bare": onnxruntime_bare,
     "openvino-bare": openvino_bare,
 }
 

@@ -1,5 +1,6 @@
 """The start of the local server: its ports must be free, and it has started when it has loaded the model."""
 
+import json
 import socket
 import time
 import urllib.request
@@ -11,6 +12,7 @@ from typing import Self
 
 import psutil
 
+from analysis.results.manifest import Computation
 from provider.local.server_process import ProcessIdentity, listening_pid, log_tail, start_again
 from provider.resource import Operation, ResourceError
 from serving.servers import server_named
@@ -72,6 +74,16 @@ def restart(server: ProcessIdentity, log: Path, readiness: Readiness, operation:
         ) from error
     wait_until_serving(process, log, readiness, operation)
     return process
+
+
+def computation_of(metadata_url: str) -> Computation | None:
+    """What a server that converts the model says of its computation; None of a server that says nothing."""
+    try:
+        with urllib.request.urlopen(metadata_url, timeout=5) as answer:  # noqa: S310 - http on the loopback
+            metadata = json.load(answer).get("metadata", {})
+    except (OSError, HTTPException, ValueError):
+        return None
+    return Computation.model_validate(metadata["computation"]) if "computation" in metadata else None
 
 
 def _wait_until_ready(process: ProcessIdentity, log: Path, readiness: Readiness, operation: Operation) -> None:

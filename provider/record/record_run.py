@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from analysis.pricing.stack_cost import kept_cost
-from analysis.results.manifest import Generator, Key, Machine, Manifest, Replica, Serving, Validity
+from analysis.results.manifest import Computation, Generator, Key, Machine, Manifest, Replica, Serving, Validity
 from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
 from analysis.statistics.figures import Shown
@@ -29,7 +29,7 @@ class RunEnvironment:
     `image` is the server's, by digest, None where the server is no container; `software` are versions by name, beside
     those of this machine. `generator_node` is where the generator, or the first of its pods, ran, None where that is
     unknown; `generator_nodes` has those of all its pods, none outside a cluster. `commit` is that of the checkout when
-    the test was started.
+    the test was started. `computation` is what a server that converts the model says of it.
     """
 
     image: str | None
@@ -38,6 +38,7 @@ class RunEnvironment:
     shares_host_with_server: bool
     generator_nodes: tuple[str | None, ...] = ()
     software: Mapping[str, str] = field(default_factory=dict)
+    computation: Computation | None = None
     commit: str | None = field(default_factory=git_commit)
 
 
@@ -117,7 +118,12 @@ def manifest_of_run(
         platform=inputs.platform,
         shape=inputs.shape,
         serving=Serving.model_validate(
-            {**dict(inputs.serving), "image": environment.image, "replicas": len(environment.replicas)}
+            {
+                **dict(inputs.serving),
+                "image": environment.image,
+                "replicas": len(environment.replicas),
+                "computation": environment.computation,
+            }
         ),
         replicas=environment.replicas,
         deployment=outcome.deployment,

@@ -73,13 +73,19 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
 
     def check(self, inputs: Props) -> Props:
         """Decides which server runs, in which version, so that a preview shows a change of either."""
-        setting = self.inputs.parse(inputs).server
+        parsed = self.inputs.parse(inputs)
+        setting = parsed.server
         server = installed_server() if setting == "auto" else server_named(setting)
         executable = server.executable()
         if executable is None:
             raise ResourceError(
                 f"shapebench:local.server is {server.facts.setting}, but there is none on PATH, so nothing would serve;"
                 " install it, or set shapebench:local.server to embedded"
+            )
+        if reason := server.why_not(parsed.model):
+            raise ResourceError(
+                f"shapebench:local.server is {server.facts.setting}, which cannot serve this model: {reason}; set"
+                " shapebench:local.server to embedded"
             )
         return inputs | {"server": server.facts.name, "serverVersion": _version_of(executable)}
 

@@ -86,8 +86,8 @@ class RestApi:
     async def metadata(self, request: Request) -> Response:
         model = self._find_model(request)
         return _json(
-            b'{"model_spec": %b, "metadata": {"signature_def": %b}}'
-            % (_message_json(model_spec(model)), _message_json(signature_def_map(model)))
+            b'{"model_spec": %b, "metadata": {"signature_def": %b%b}}'
+            % (_message_json(model_spec(model)), _message_json(signature_def_map(model)), _computation(model))
         )
 
     async def status(self, request: Request) -> Response:
@@ -189,6 +189,11 @@ def _find_signature(model: SavedModel, name: str) -> Signature:
     if (signature := model.signature(name)) is None:
         raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
     return signature
+
+
+def _computation(model: SavedModel) -> bytes:
+    """Of a converted model, which TensorFlow Serving has none of."""
+    return b', "computation": %b' % orjson.dumps(model.computation) if model.computation else b""
 
 
 def _message_json(message: Message) -> bytes:

@@ -12,7 +12,7 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from serving.errors import Code, ServingError
 from serving.model.frozen import Call, NotFreezableError, frozen
-from serving.model.signature import InputSpec, Outputs, Signature, Tensors
+from serving.model.signature import Computation, InputSpec, Outputs, Signature, Tensors
 
 DEFAULT_SIGNATURE = "serving_default"
 _WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
@@ -20,14 +20,24 @@ _CODES = {code.value[0]: code for code in Code}
 _log = logging.getLogger(__name__)
 
 
+class ConversionError(ValueError):
+    """The model cannot be converted for a runtime, or answers differently then."""
+
+
 class SavedModel:
-    """A version of a model, whatever computes it. `warm_up` makes the first request fast."""
+    """A version of a model, whatever computes it. `warm_up` makes the first request fast.
+
+    `intra_op` and `inter_op` are the threads of the serving settings; 0 is the runtime's choice.
+    """
 
     signatures: Mapping[str, Signature]
+    computation: Computation | None = None
+    """Of a converted model; None where TensorFlow computes it."""
 
-    def __init__(self, name: str, version: int, folder: Path) -> None:
+    def __init__(self, name: str, version: int, folder: Path, intra_op: int = 0, inter_op: int = 0) -> None:
         self.name = name
         self.version = version
+        self.intra_op, self.inter_op = intra_op, inter_op
         saved_model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
         self.signature_defs = dict(saved_model.meta_graphs[0].signature_def)
         self._warmup_file = folder / _WARMUP_FILE
@@ -65,10 +75,10 @@ class SavedModel:
 
 
 class LoadedModel(SavedModel):
-    """Computed by TensorFlow. Construction takes seconds."""
+    """Computed by TensorFlow, whose threads are those of the process. Construction takes seconds."""
 
-    def __init__(self, name: str, version: int, folder: Path) -> None:
-        super().__init__(name, version, folder)
+    def __init__(self, name: str, version: int, folder: Path, intra_op: int = 0, inter_op: int = 0) -> None:
+        super().__init__(name, version, folder, intra_op, inter_op)
         # Not kept: only a function that could not be frozen refers to its variables.
         loaded = tf.saved_model.load(str(folder))
         self.signatures = {key: _signature(key, loaded, self.signature_defs[key]) for key in loaded.signatures}

@@ -15,6 +15,17 @@ Run = Callable[[Tensors], Outputs]
 
 
 @dataclass(frozen=True)
+class Computation:
+    """How a converted model is computed: in which precision, such as `float32`, and how exactly.
+
+    `largest_difference` is between its answers and TensorFlow's, as a share of the largest number.
+    """
+
+    precision: str
+    largest_difference: float
+
+
+@dataclass(frozen=True)
 class InputSpec:
     """An input's type and shape. A dimension, or the whole shape, is None if the model accepts any."""
 

@@ -94,6 +94,7 @@ def run_json(manifest: Manifest, summary: RunSummary) -> dict[str, Any]:
             "shape": manifest.shape.model_dump(),
             "server": manifest.serving.server,
             "server_version": manifest.serving.server_version,
+            "computation": manifest.serving.computation.model_dump() if manifest.serving.computation else None,
             "cpu": cpus(manifest),
             "comparison_group": comparison_group(manifest),
             "deployment": manifest.deployment,

@@ -11,13 +11,14 @@ from analysis.objective import Asked, Objective
 from analysis.report.charts.run_charts import run_charts
 from analysis.report.charts.series import HEAT_SHARES
 from analysis.report.collect import collect
+from analysis.report.data_tables import runs_frame
 from analysis.report.document import document
 from analysis.report.headline import headline
 from analysis.report.provenance import provenance
 from analysis.report.render import write_report
-from analysis.results.manifest import Generator, Machine, Model, Replica, Validity
+from analysis.results.manifest import Computation, Generator, Machine, Model, Replica, Validity
 from analysis.results.samples import SAMPLES_SCHEMA
-from analysis.results.store import ResultsStore
+from analysis.results.store import ResultsStore, new_run_id
 from analysis.verdict import verdict as verdict_module
 from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects
@@ -280,6 +281,26 @@ def test_the_settings_name_a_cpu_limit_and_say_nothing_of_none(tmp_path):
 
 AVX2, VNNI = (Replica(name=name, cpu_model="a", cpu_flags=flags) for name, flags in
               (("s0", ("avx2",)), ("s1", ("avx2", "avx512_vnni"))))  # fmt: skip
+
+
+def test_report_and_export_say_how_a_converted_model_was_computed(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    computation = Computation(precision="float32", largest_difference=1.23e-7)
+    made = make_manifest(SMOKE)
+    converted = made.serving.model_copy(update={"computation": computation})
+    for serving in (made.serving, converted):
+        update = {"serving": serving, "run_id": new_run_id()}
+        write_run(store, made.model_copy(update=update), make_rows(SMOKE, FAST))
+    plain, of_converted = (dict(provenance(run)) for run in collect(store, ASKED).runs)
+    assert "Computation" not in plain
+    assert (
+        of_converted["Computation"]
+        == "float32; answers differ from TensorFlow's by 1.2e-07 of their largest number at most"
+    )
+    rows = runs_frame(store, [run.manifest for run in collect(store, ASKED).runs])
+    columns = rows[["serving.computation.precision", "serving.computation.largest_difference"]]
+    assert columns.iloc[1].tolist() == ["float32", 1.23e-7]
+    assert columns.iloc[0].isna().all()
 
 
 @pytest.mark.parametrize(

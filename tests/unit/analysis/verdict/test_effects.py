@@ -3,6 +3,7 @@ from itertools import combinations
 import pytest
 
 from analysis.objective import Objective
+from analysis.results.manifest import Computation
 from analysis.verdict.claims import ClaimFinding, claims
 from analysis.verdict.effects import effects
 from analysis.verdict.text import paragraph
@@ -38,7 +39,8 @@ def test_every_factor_is_found(at_load, batching):
     published = [("seed_faithful", "deployed as published → with requests, probes and a memory limit")]
     assert found(at_load("c", seed_faithful=False, rest_threads=32), faithful) == published
     assert found(base, at_load("g", protocol="grpc")) == [("protocol", "rest → grpc")]
-    openvino = at_load("v", server="shapebench-openvino", server_version="1")
+    computation = Computation(precision="float32", largest_difference=1e-7)
+    openvino = at_load("v", server="shapebench-openvino", server_version="1", computation=computation)
     assert found(openvino, at_load("e", server="shapebench-embedded", server_version="2")) == [
         ("server", "shapebench's embedded server → OpenVINO in shapebench's server")
     ]

@@ -1,6 +1,7 @@
-from analysis.results.manifest import Replica
+from analysis.comparability import comparison_group
+from analysis.results.manifest import Computation, Replica
 from analysis.results.store import new_run_id
-from analysis.verdict.variants import comparable, variants_of
+from analysis.verdict.variants import comparable, variant_key, variants_of
 
 
 def labels(manifests):
@@ -66,6 +67,15 @@ def test_two_servers_are_variants_that_are_ranked_together_and_named_by_their_se
         "8cpu-16gb · interop4 · shapebench's embedded server",
         "8cpu-16gb · interop4 · OpenVINO in shapebench's server",
     ]
+
+
+def test_another_precision_is_another_variant_and_digits_of_the_difference_are_not(manifest):
+    def computed(precision, difference):
+        return manifest(server=OPENVINO, computation=Computation(precision=precision, largest_difference=difference))
+
+    runs = [computed("float32", 1e-7), computed("float32", 2e-7), computed("bfloat16", 1e-7)]
+    assert variant_key(runs[0]) == variant_key(runs[1]) != variant_key(runs[2])
+    assert len({comparison_group(run) for run in runs}) == 1
 
 
 def test_of_each_server_the_runs_of_one_build_are_ranked(manifest):

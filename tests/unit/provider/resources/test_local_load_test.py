@@ -18,6 +18,7 @@ from analysis.results import store_files
 from analysis.results.columns import rows_in_order
 from analysis.results.disturbance import was_disturbed
 from analysis.results.file_system import write_to_disk
+from analysis.results.manifest import Computation
 from analysis.results.store import ResultsStore
 from bench.generators.busy_loops import busy_loops
 from bench.servers.processes import free_port
@@ -39,11 +40,18 @@ from tests.support.load_test_inputs import local_load_test_inputs
 CHECKOUT = Path(__file__).parents[4]
 
 
-def test_the_manifest_has_this_machine_as_that_of_server_and_generator(tmp_path: Path, server_url: str) -> None:
+def test_the_manifest_has_this_machine_and_what_the_server_says_of_its_computation(
+    tmp_path: Path, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inputs = local_load_test_inputs(tmp_path, server_url)
+    asked = []
+    computation = Computation(precision="float32", largest_difference=1e-7)
+    monkeypatch.setattr(measure_here, "computation_of", lambda url: asked.append(url) or computation)
     LocalLoadTest().create(inputs, Operation(print, print))
     (manifest,) = ResultsStore(inputs["results"]).scan().manifests
     assert manifest.validity.reasons == ()
+    assert asked == [f"{inputs['restUrl']}/v1/models/resnet/metadata"]
+    assert manifest.serving.computation == computation
     (server,) = manifest.replicas
     assert (server.name, server.node, server.kernel) == ("server", os.uname().nodename, os.uname().release)
     lines = [line.replace("\t", "") for line in Path("/proc/cpuinfo").read_text().splitlines()]

@@ -80,6 +80,21 @@ def test_a_missing_real_server_is_an_error_that_says_how_to_mend_it(inputs, monk
         LocalServing().check(inputs | {"server": "tensorflow_model_server"})
 
 
+@pytest.mark.parametrize("server", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"outputs": [{"name": "label", "dtype": "string", "shape": [None]}]}, "it computes no text, and label of"),
+        ({"signature": "classify"}, "it converts the signature serving_default only, not classify"),
+    ],
+)
+def test_a_model_that_cannot_be_converted_is_refused_in_the_preview(inputs, server, changed, reason):
+    model = RESNET50.model_dump() | changed
+    with pytest.raises(ResourceError, match=f"server is {server}, which cannot serve this model: {reason}.*embedded"):
+        LocalServing().check(inputs | {"server": server, "model": model})
+    assert LocalServing().check(inputs | {"model": model})["server"] == "shapebench-embedded"
+
+
 @pytest.mark.parametrize(
     "changed",
     [
