@@ -24,10 +24,10 @@ from shapebench.output import CommandError, note, print_code, print_text
 from stacks.allocatable import stack_pod_resources
 from stacks.explain import SettingsError
 from stacks.files import project_defaults, settings_in, stack_file
+from stacks.machine_series import UnknownMachineTypeError, machine_resources
 from stacks.models import RESNET50
 from stacks.objective import QUANTILES
 from stacks.payload import PayloadSettings
-from stacks.shapes import UnknownMachineTypeError, machine_resources
 from tools.console import SetupError
 from tools.pins import ROOT
 from tools.stack import create_stack
