@@ -175,6 +175,13 @@ def init(stack: str | None, given: Mapping[str, str | None], *, yes: bool) -> No
     _print_next(name, draft)
 
 
+def platform_of(machine_type: str, nodes: int, platform: str | None) -> str:
+    """The answer `gke:<nodes>x<machine type>`, or the same on the platform that is given; raises CommandError."""
+    if platform is not None and ":" in platform:
+        raise CommandError(f"--machine and the nodes in --platform {platform} exclude each other; give one of them")
+    return f"{platform or 'gke'}:{nodes}x{machine_type}"
+
+
 def _objective(section: Mapping[str, Any]) -> str:
     """Such as p99 500ms."""
     return " ".join(f"{key} {limit}" for key, limit in section.items() if key in QUANTILES)

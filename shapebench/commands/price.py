@@ -219,8 +219,13 @@ def _print_notes(priced: list[Priced]) -> None:
             note(f"{one.shape.name}: the total is a lower bound: {cost.why_unpriced(one.cost)}.")
     for said in price_notes((one.shape.name, one.shape.machine_type) for one in priced):
         note(f"{said}.")
-    note(f"Prices: {priced[0].cost.source}, {priced[0].cost.prices_as_of}, on demand.")
-    for source in dict.fromkeys(item.source for one in priced for item in one.cost.line_items if item.source):
+    note_sources([one.cost for one in priced])
+
+
+def note_sources(costs: Sequence[Cost]) -> None:
+    """Where prices on demand are from, and when they were read."""
+    note(f"Prices: {costs[0].source}, {costs[0].prices_as_of}, on demand.")
+    for source in dict.fromkeys(item.source for priced in costs for item in priced.line_items if item.source):
         note(f"Some of these prices: {source}.")
 
 
