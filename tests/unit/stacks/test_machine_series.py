@@ -1,6 +1,6 @@
 """Machine series: sizes, cores, disks and quotas as Google's pages have them, and one clear error for what is wrong.
 
-The truth here was copied by hand from the pages that stand beside it, read 2026-11; nothing is taken from the table.
+The truth is in tests/support/google_machines.py; nothing is taken from the table.
 """
 
 from typing import Any
@@ -24,36 +24,11 @@ from stacks.machine_series import (
 from stacks.quota_needs import Need, needs
 from stacks.settings import parse_settings
 from stacks.shapes import NodeShape, ShapeSettings
-
-# cloud.google.com/compute/docs/general-purpose-machines and compute-optimized-machines: vCPUs and GB.
-SIZES = {
-    "e2-standard-4": (4, 16), "e2-highcpu-16": (16, 16), "e2-highmem-8": (8, 64), "e2-standard-32": (32, 128),
-    "n2-standard-8": (8, 32), "n2-highcpu-8": (8, 8), "n2-highmem-16": (16, 128),
-    "n2d-standard-4": (4, 16), "n2d-highcpu-96": (96, 96), "n2d-highmem-2": (2, 16),
-    "n4-standard-2": (2, 8), "n4-highcpu-16": (16, 32), "n4-highmem-80": (80, 640),
-    "n4d-highcpu-8": (8, 16), "n4d-standard-96": (96, 384), "n4d-highmem-4": (4, 32),
-    "n4a-standard-1": (1, 4), "n4a-highcpu-64": (64, 128), "n4a-highmem-8": (8, 64),
-    "c2d-standard-56": (56, 224), "c2d-highcpu-2": (2, 4), "c2d-highmem-16": (16, 128),
-    "c3-standard-22": (22, 88), "c3-highcpu-4": (4, 8), "c3-highmem-8": (8, 64),
-    "c3d-highcpu-30": (30, 59), "c3d-standard-16": (16, 64), "c3d-highmem-4": (4, 32),
-    "c4-standard-2": (2, 7), "c4-standard-16": (16, 60), "c4-highcpu-16": (16, 32), "c4-highmem-8": (8, 62),
-    "c4d-highcpu-2": (2, 3), "c4d-highcpu-8": (8, 15), "c4d-standard-16": (16, 62), "c4d-highmem-4": (4, 31),
-    "c4a-standard-72": (72, 288), "c4a-highcpu-1": (1, 2), "c4a-highmem-16": (16, 128),
-    "t2d-standard-1": (1, 4), "t2d-standard-60": (60, 240), "t2a-standard-48": (48, 192),
-}  # fmt: skip
+from tests.support.google_machines import BOTH_DISKS, BY_FAMILY, HYPERDISK_ONLY, REGIONAL_METRICS, SIZES
 
 # Cores of 8 vCPUs: "a vCPU is equivalent to an entire core" for T2D, T2A, N4A and C4A (cloud.google.com/compute/docs/
 # machine-resource), and two threads a core for the others (the footnotes of general-purpose-machines).
 CORES = {"t2d-standard-8": 8, "n4d-highcpu-8": 4, "c3d-standard-8": 4, "e2-custom-8-16384": 4, "c4-highcpu-8": 4}
-
-# "Supported disk types for …" of general-purpose-machines; C3 and C3D take both.
-HYPERDISK_ONLY = {"n4", "n4d", "n4a", "c4", "c4d", "c4a"}
-BOTH_DISKS = {"c3", "c3d"}
-
-# Compute Engine's API, enumeration Quota.Metric (compute/v1, regions.get). What it lacks is counted by family.
-REGIONAL_METRICS = {"A2_CPUS", "C2D_CPUS", "C2_CPUS", "C3_CPUS", "CPUS", "E2_CPUS", "N2D_CPUS", "N2_CPUS", "T2A_CPUS",
-                    "T2D_CPUS"}  # fmt: skip
-BY_FAMILY = {"n4": "N4", "n4d": "N4D", "n4a": "N4A", "c3d": "C3D", "c4": "C4", "c4d": "C4D", "c4a": "C4A"}
 
 
 @pytest.mark.parametrize(("machine_type", "size"), SIZES.items())
@@ -146,8 +121,7 @@ GKE: dict[str, Any] = {
     "serving": {"protocol": "rest", "interOp": 8},
     "load": {"profile": "seed"},
 }
-SERIES = "e2, n2, n2d, n4, n4d, n4a, c2d, c3, c3d, c4, c4d, c4a, t2d, t2a"
-UNKNOWN = f"is of no machine series that shapebench knows, so nothing could be sized or priced; use a type of {SERIES}"
+UNKNOWN = "is of no machine series that shapebench knows, so nothing could be sized or priced; use a type of e2, "
 NO_SIZE = "that shapebench knows, so nothing could be sized or priced;"
 NO_IMAGE = "and there is no server image for arm64, so no pod would start"
 WRONG: list[tuple[dict[str, Any], str]] = [

@@ -1,8 +1,4 @@
-"""Prices of machine series against figures that were worked out by hand from public lists, and the rules for them.
-
-Figures: USD for 24 hours of the nodes' vCPUs and memory in us-central1, August 2026, from the pairs of
-prices of cloudpilot-ai/karpenter-provider-gcp, initial-prices.json of 2026-08-06; E2 from Google's list.
-"""
+"""Prices of machine series against figures that were worked out by hand from public lists, and the rules for them."""
 
 import pytest
 
@@ -11,31 +7,7 @@ from analysis.pricing.rules import RULES
 from analysis.pricing.snapshot import Snapshot, newest_snapshot
 from stacks.machine_series import ALL_SERIES, BOOT_DISKS
 from stacks.shapes import NodeShape, ShapeSettings
-
-DAY = {
-    ("e2-custom-8-16384", 2): 11.15,
-    ("n4d-highcpu-8", 2): 13.72,
-    ("n4d-highcpu-2", 8): 13.72,
-    ("c3d-highcpu-16", 1): 14.39,
-    ("n4-highcpu-8", 2): 14.70,
-    ("c4-highcpu-8", 2): 16.33,
-    # 16 vCPUs with 64 GB: 0.042246 for each vCPU with its 4 GB.
-    ("t2d-standard-8", 2): 16.22,
-    # 16 × 0.0327035 + 30 × 0.00375335 an hour.
-    ("c4d-highcpu-8", 2): 15.26,
-    ("c2d-highcpu-8", 2): 14.39,
-    ("n2-highcpu-8", 2): 13.77,
-    ("n2d-highcpu-8", 2): 11.98,
-    ("c3-highcpu-8", 2): 16.33,
-}
-SPOT_DAY = {
-    ("c3d-highcpu-8", 2): 3.21,
-    ("n4d-highcpu-8", 2): 6.66,
-    ("c4-highcpu-8", 2): 9.80,
-    # Two of n2d-standard-8 at 0.097824 an hour, and of t2d-standard-8 at 0.12608.
-    ("n2d-standard-8", 2): 4.70,
-    ("t2d-standard-8", 2): 6.05,
-}
+from tests.support.google_machines import DAY, SPOT_DAY
 
 
 def shape(machine_type: str, nodes: int = 1, boot_disk: str | None = None) -> NodeShape:
