@@ -1,5 +1,6 @@
 """Checks what a GKE stack requires before it is created, and names every problem with the commands that solve it."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,8 +16,10 @@ from google_cloud.auth_plugin import (
     try_plugin,
 )
 from google_cloud.inventory import CloudResource, clusters, node_pools
-from google_cloud.quotas import SCOPES, not_checked, quota_id, quota_of, read_quotas, where
+from google_cloud.quotas import SCOPES, family_limit, not_checked, quota_id, quota_of, read_quotas, where
 from google_cloud.rest import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, CloudError, GoogleClient, Json, entries
+from stacks.gke import RELEASE_CHANNEL
+from stacks.machine_series import ALL_SERIES
 from stacks.names import label_value
 from stacks.quota_needs import APIS, Need, added, needs
 
@@ -204,6 +207,7 @@ def _project_problems(
         "compute.googleapis.com": lambda: chain(
             _zone_problems(google, project, required), _quota_problems(google, project, required, note)
         ),
+        "container.googleapis.com": lambda: _version_problems(google, project, required),
         "cloudresourcemanager.googleapis.com": lambda: _permission_problems(google, project),
         "iam.googleapis.com": lambda: _account_problems(google, project, required),
     }
@@ -256,7 +260,9 @@ def _quota_problems(
     for scope in SCOPES:
         listed = read_quotas(google, project, required.region, scope)
         for need in (each for each in required.needs if each.scope == scope):
-            if need.metric in listed:
+            if need.vm_family:
+                yield from _family_problem(google, project, need, required.region, note)
+            elif need.metric in listed:
                 yield from _quota_problem(need, listed[need.metric], project, required.region)
             elif listed:  # A missing region has no quotas: its zone is a problem already.
                 note(not_checked(need, project, required.region))
@@ -273,8 +279,57 @@ def _quota_problem(need: Need, document: Json, project: str, region: str) -> Ite
     )
 
 
+def _family_problem(
+    google: GoogleClient, project: str, need: Need, region: str, note: Callable[[str], None]
+) -> Iterator[Problem]:
+    try:
+        limit = family_limit(google, project, region, need)
+    except CloudError as error:
+        if error.status != FORBIDDEN:
+            raise
+        limit = None
+    if limit is None:
+        note(not_checked(need, project, region))
+    elif limit == 0:
+        yield Problem(
+            f"quota {need.title} {where(need, region)} is 0, so this project gets no {need.vm_family} machine there;"
+            " ask for more, or choose another machine series (shapebench:shape.machineType) or region",
+            (_quota_request(need, need.amount, project, region),),
+        )
+    elif 0 < limit < need.amount:
+        yield Problem(
+            f"quota {need.title} {where(need, region)}: {need.amount} needed, and the limit is {limit}, so Google would"
+            " refuse a part of the stack",
+            (_quota_request(need, need.amount, project, region),),
+        )
+
+
+def _version_problems(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
+    """Machine series that GKE has only from a version on; the cluster gets the default version of its channel."""
+    families = {need.vm_family for need in required.needs}
+    newer = [series for series in ALL_SERIES if series.gke_version and series.vm_family in families]
+    if not newer:
+        return
+    config = google.get("container", f"projects/{project}/locations/{required.zone}/serverConfig")
+    channels = {each.get("channel"): str(each.get("defaultVersion")) for each in entries(config, "channels")}
+    offered = channels.get(RELEASE_CHANNEL, "")
+    for series in newer:
+        if offered and _version(offered) < _version(str(series.gke_version)):
+            yield Problem(
+                f"the channel {RELEASE_CHANNEL} has GKE {offered} in {required.zone}, but {series.title} needs"
+                f" {series.gke_version} or later, so GKE would refuse its nodes; choose another machine series or zone",
+                (f"gcloud container get-server-config --zone {required.zone} --project {project}",),
+            )
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """Of GKE, such as 1.34.1-gke.2037000."""
+    return tuple(map(int, re.findall(r"\d+", text)))
+
+
 def _quota_request(need: Need, value: int, project: str, region: str) -> str:
-    place = f" --dimensions=region={region}" if need.scope == "region" else ""
+    family = f",vm_family={need.vm_family}" if need.vm_family else ""
+    place = f" --dimensions=region={region}{family}" if need.scope == "region" else ""
     return (
         f"gcloud quotas preferences create --service=compute.googleapis.com --project={project}"
         f" --quota-id={quota_id(need)}{place} --preferred-value={value}"

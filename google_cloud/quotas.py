@@ -37,6 +37,23 @@ def quota_of(metric: str, document: Json) -> Quota:
         ) from None
 
 
+def family_limit(google: GoogleClient, project: str, region: str, need: Need) -> int | None:
+    """The limit of a quota with a dimension for the machine family; None where Google does not list it.
+
+    How much of it is used is not listed. Raises CloudError.
+    https://docs.cloud.google.com/docs/quotas/reference/rest/v1/projects.locations.services.quotaInfos
+    """
+    path = f"projects/{project}/locations/global/services/compute.googleapis.com/quotaInfos/{quota_id(need)}"
+    wanted = {"region": region, "vm_family": need.vm_family}
+    limits = {}
+    for info in entries(google.find("cloudQuotas", path) or {}, "dimensionsInfos"):
+        dimensions = info.get("dimensions", {})
+        # An entry without a dimension is of all values that no other entry names.
+        if dimensions.items() <= wanted.items() and region in info.get("applicableLocations", [region]):
+            limits[len(dimensions)] = int(info.get("details", {}).get("value", 0))
+    return limits[max(limits)] if limits else None
+
+
 def where(need: Need, region: str) -> str:
     return f"in {region}" if need.scope == "region" else "in all regions together"
 
@@ -47,12 +64,12 @@ def quota_id(need: Need) -> str:
 
 
 def not_checked(need: Need, project: str, region: str) -> str:
-    """What to say of a needed quota that is not listed, such as CPUS_PER_VM_FAMILY, which is counted by machine family.
+    """What to say of a needed quota that is not listed.
 
     The command: https://docs.cloud.google.com/sdk/gcloud/reference/quotas/info/describe.
     """
     return (
-        f"quota {need.metric} {where(need, region)}: {need.amount} needed, but Google's list of quotas lacks it, so it"
+        f"quota {need.title} {where(need, region)}: {need.amount} needed, but Google's list of quotas lacks it, so it"
         " was not checked. If less is left, Google refuses a part of the stack, perhaps only after the cluster was"
         f" created and costs money. To see it: gcloud quotas info describe {quota_id(need)}"
         f" --service=compute.googleapis.com --project={project}, or"

@@ -24,6 +24,7 @@ Json = dict[str, Any]
 
 # By service, named as in the Google provider's `gcp:<service>CustomEndpoint`, with the version of the API.
 ENDPOINTS = {
+    "cloudQuotas": "https://cloudquotas.googleapis.com/v1/",
     "compute": "https://compute.googleapis.com/compute/v1/",
     "container": "https://container.googleapis.com/v1/",
     "iam": "https://iam.googleapis.com/v1/",

@@ -75,6 +75,10 @@ def init(  # noqa: PLR0913, PLR0917 - as many as the command has options
             help="local, kubernetes, gke, or with nodes, such as gke:4xe2-highmem-8. (--yes: local)",
         ),
     ] = None,
+    machine: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="gke with this machine type; `shapebench shapes` lists some.")
+    ] = None,
+    nodes: Annotated[int, typer.Option(help="With --machine: the number of serving nodes.")] = 2,
     p90: P90 = None,
     p95: P95 = None,
     p99: P99 = None,
@@ -84,11 +88,14 @@ def init(  # noqa: PLR0913, PLR0917 - as many as the command has options
 ) -> None:
     """Write the stack file of a model, and create the stack. Asks at most five questions; an option answers one."""
     from shapebench.commands.init import init as write  # noqa: PLC0415 - start-up
+    from shapebench.commands.init import platform_of  # noqa: PLC0415
 
     limits = {"p90": p90, "p95": p95, "p99": p99, "p999": p999}
     objective = " ".join(f"{key} {limit.replace(' ', '')}" for key, limit in limits.items() if limit is not None)
     answers = {"model": model, "requests": requests, "platform": platform, "p99": objective or None, "zone": zone}
     with one_line_errors():
+        if machine is not None:
+            answers["platform"] = platform_of(machine, nodes, platform)
         write(stack, answers, yes=yes)
 
 
@@ -148,6 +155,22 @@ def price(
 
             refresh_prices()
         print_prices(stack or [], shape, region, as_json=as_json or output == "json")
+
+
+@app.command()
+def shapes(
+    near: Annotated[str, typer.Option(metavar="VCPUS", help="The vCPUs of all serving nodes, such as 16vcpu.")],
+    memory: Annotated[str | None, typer.Option(metavar="GB", help="The least memory of all, such as 32gb.")] = None,
+    region: Annotated[str, typer.Option(help="The region of the prices.")] = "us-central1",
+    top: Annotated[int, typer.Option(min=1, help="How many to print.")] = 20,
+    output: TableFormat = "table",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
+) -> None:
+    """List machine types of all series that come near a size. Prices, memory, CPU and quota; the cheapest first."""
+    from shapebench.commands.shapes import print_shapes  # noqa: PLC0415 - start-up
+
+    with one_line_errors():
+        print_shapes(near, memory, region, top, as_json=as_json or output == "json")
 
 
 @app.command()

@@ -2,20 +2,17 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from stacks.frozen import Frozen
 from stacks.images import GeneratorImage, ServingImage
-from stacks.shapes import machine_resources
+from stacks.shapes import MachineType
 
 # The node image, the serving image and a 100 MB model take about 8 GB; the rest is for logs and one more image. All
 # shapes have the same size, so that disks change no comparison; eight disks fit the usual quota.
 BOOT_DISK_GB = 20
 
-
-def _known_machine_type(machine_type: str) -> str:
-    machine_resources(machine_type)
-    return machine_type
+RELEASE_CHANNEL = "REGULAR"
 
 
 class GkeSettings(Frozen):
@@ -24,8 +21,7 @@ class GkeSettings(Frozen):
     serving_image: ServingImage
     generator_image: GeneratorImage = None
     load_machine_type: Annotated[
-        str,
-        AfterValidator(_known_machine_type),
+        MachineType,
         Field(description="The machine type of the node for the load generator and GKE's own pods."),
     ]
     protect: Annotated[

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from stacks.gke import BOOT_DISK_GB
@@ -23,11 +23,24 @@ Scope = Literal["region", "project"]
 
 @dataclass(frozen=True)
 class Need:
-    """An amount of one quota; `metric` is Google's name of the quota, such as CPUS."""
+    """An amount of one quota; `metric` is Google's name of the quota, such as CPUS.
+
+    `vm_family` is the quota's dimension beside the region, such as N4D; None where it has none.
+    """
 
     metric: str
     scope: Scope
     amount: int
+    vm_family: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What messages call the quota."""
+        return f"{self.metric} of {self.vm_family}" if self.vm_family else self.metric
+
+    def to_inputs(self) -> dict[str, str | int]:
+        """Its fields without those that it lacks, as the preflight's resource gets them."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 def needs(*pools: NodeShape) -> tuple[Need, ...]:
@@ -41,9 +54,9 @@ def needs(*pools: NodeShape) -> tuple[Need, ...]:
     vcpus, nodes = sum(map(_vcpus, pools)), sum(pool.nodes for pool in pools)
     return (
         Need("CPUS", "region", vcpus),
-        *_by_quota((pool.series.cpu_quota, _vcpus(pool)) for pool in pools),
+        *_by_quota((pool.series.cpu_quota, pool.series.vm_family, _vcpus(pool)) for pool in pools),
         Need("INSTANCES", "region", nodes),
-        *_by_quota((pool.series.disk_quota, pool.nodes * BOOT_DISK_GB) for pool in pools),
+        *_by_quota((pool.disk.quota, None, pool.nodes * BOOT_DISK_GB) for pool in pools),
         Need("IN_USE_ADDRESSES", "region", 1),
         Need("STATIC_ADDRESSES", "region", 1),
         Need("CPUS_ALL_REGIONS", "project", vcpus),
@@ -55,8 +68,8 @@ def needs(*pools: NodeShape) -> tuple[Need, ...]:
 
 def added(wanted: Iterable[Need], held: Iterable[Need]) -> tuple[Need, ...]:
     """The amounts of `wanted` beyond those of `held`."""
-    have = {(need.metric, need.scope): need.amount for need in held}
-    more = (Need(need.metric, need.scope, need.amount - have.get((need.metric, need.scope), 0)) for need in wanted)
+    have = {replace(need, amount=0): need.amount for need in held}
+    more = (replace(need, amount=need.amount - have.get(replace(need, amount=0), 0)) for need in wanted)
     return tuple(need for need in more if need.amount > 0)
 
 
@@ -64,8 +77,9 @@ def _vcpus(pool: NodeShape) -> int:
     return pool.nodes * pool.vcpus
 
 
-def _by_quota(amounts: Iterable[tuple[str, int]]) -> Iterator[Need]:
-    total: Counter[str] = Counter()
-    for metric, amount in amounts:
-        total[metric] += amount
-    return (Need(metric, "region", amount) for metric, amount in sorted(total.items()))
+def _by_quota(amounts: Iterable[tuple[str, str | None, int]]) -> Iterator[Need]:
+    total: Counter[tuple[str, str | None]] = Counter()
+    for metric, vm_family, amount in amounts:
+        total[metric, vm_family] += amount
+    quotas = sorted(total, key=lambda quota: (quota[0], quota[1] or ""))
+    return (Need(metric, "region", total[metric, vm_family], vm_family) for metric, vm_family in quotas)

@@ -13,13 +13,14 @@ from stacks.frozen import Frozen
 from stacks.gke import GkeSettings
 from stacks.kubernetes import KubernetesSettings
 from stacks.load_profiles import MOST_REQUESTS, PROFILES, LoadProfile
+from stacks.machine_series import machine_resources
 from stacks.models import ModelSettings
 from stacks.objective import SEARCH_KEYS, ObjectiveSettings
 from stacks.payload import PayloadSettings
 from stacks.request_threads import RequestThreads
 from stacks.servers import known_server
 from stacks.serving_variant import ServingSettings, ServingVariant
-from stacks.shapes import NodeShape, ShapeSettings, machine_resources
+from stacks.shapes import NodeShape, ShapeSettings
 from stacks.sweep_place import SweepPlace
 
 Port = Annotated[int, Field(ge=1024, le=65535)]

@@ -12,10 +12,10 @@ from stacks.explain import SettingsError, explain
 from stacks.files import load_settings
 from stacks.frozen import Frozen
 from stacks.load_profiles import PROFILES, CapacitySearch
+from stacks.machine_series import machine_resources
 from stacks.objective import QUANTILES, SEARCH_KEYS
 from stacks.serving_variant import Batching, ServingSettings, Threads
 from stacks.settings import Settings, parse_settings
-from stacks.shapes import machine_resources
 from sweep.candidates import Candidate
 from sweep.labels import labelled
 

@@ -12,7 +12,8 @@ class Price:
     """The price of one unit. `unit` is `<what>-hour` or `<what>-month`, a month being 730 hours.
 
     Traffic is priced per GB in a month. `sku_id`, `rule` (which rule chose this SKU) and `effective_at` (since when the
-    price is valid) are from a catalogue; they are None where the price was written by hand.
+    price is valid) are from a catalogue; they are None where the price was written by hand. `source` says where a price
+    of such a list was read and when, if not with the others of the list.
     """
 
     sku: str
@@ -21,3 +22,4 @@ class Price:
     sku_id: str | None = None
     rule: str | None = None
     effective_at: str | None = None
+    source: str | None = None

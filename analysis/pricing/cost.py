@@ -1,6 +1,6 @@
 """The hourly price of a shape as line items, one for each billed resource."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,7 +8,8 @@ from analysis.pricing import ON_DEMAND, Usage
 from analysis.pricing.snapshot import Snapshot, newest_snapshot
 from analysis.results.manifest import SERVING_NODES, Category, Cost, LineItem
 from stacks.gke import BOOT_DISK_GB
-from stacks.shapes import NodeShape, is_custom
+from stacks.machine_series import BootDisk, is_custom
+from stacks.shapes import NodeShape
 
 DEFAULT_REGION = "us-central1"
 HOURS_A_DAY = 24
@@ -18,7 +19,8 @@ HOURS_A_MONTH = 730
 class Quantity(NamedTuple):
     """A billed resource: how much of it in the price list's unit, what it is called there, and what it belongs to.
 
-    `discounted` is what spot machines and commitments make cheaper: vCPUs and memory, nothing else.
+    `discounted` is what spot machines and commitments make cheaper: vCPUs and memory, nothing else. `included` is what
+    the price of something else covers, so nothing is due where that is all there is.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Quantity(NamedTuple):
     resource: str
     category: Category
     discounted: bool = False
+    included: str | None = None
 
 
 CLUSTER_FEE = Quantity("cluster fee", 1, "cluster-hour", "gke-zonal-cluster", Category.management_fee)
@@ -59,8 +62,22 @@ def node_quantities(prefix: str, shape: NodeShape, machines: Category, disks: Ca
     return (
         Quantity(f"{prefix}vCPUs", vcpus, "vCPU-hour", f"{sku}-core", machines, discounted=True),
         Quantity(f"{prefix}memory", memory_gb, "GB-hour", f"{sku}-memory", machines, discounted=True),
-        Quantity(f"{prefix}boot disks", disks_gb, "GB-month", shape.series.boot_disk_type, disks),
+        Quantity(f"{prefix}boot disks", disks_gb, "GB-month", shape.disk.name, disks),
+        *(
+            Quantity(f"{prefix}boot disk {what}", 0, f"{unit}-month", f"{shape.disk.name}-{sku}", disks, included=said)
+            for what, unit, sku, said in _declared(shape.disk)
+        ),
     )
+
+
+def _declared(disk: BootDisk) -> Iterator[tuple[str, str, str, str]]:
+    """Performance that is billed beyond what the capacity's price includes; no more than that is declared."""
+    for what, unit, sku, amount in (
+        ("IOPS", "IOPS", "iops", disk.iops),
+        ("throughput", "MiB/s", "throughput", disk.throughput_mib_s),
+    ):
+        if amount is not None:
+            yield what, unit, sku, f"{amount:,} {unit} a disk are included in the price of its capacity"
 
 
 def priced(
@@ -119,6 +136,8 @@ def times(hourly: float | None, hours: float) -> float | None:
 
 def _line_item(billed: Quantity, region: str, source: Snapshot, usage: Usage) -> LineItem:
     name, category, quantity, unit = billed.name, billed.category, billed.quantity, billed.unit
+    if billed.included and quantity == 0:
+        return LineItem(name=name, category=category, quantity=0, unit=unit, hourly=0, reason=billed.included)
     price = source.price(billed.resource, region, usage if billed.discounted else ON_DEMAND)
     if isinstance(price, str):
         return LineItem(name=name, category=category, quantity=quantity, unit=unit, reason=price)
@@ -132,6 +151,7 @@ def _line_item(billed: Quantity, region: str, source: Snapshot, usage: Usage) ->
         category=category,
         sku=price.sku,
         sku_id=price.sku_id,
+        source=price.source,
         quantity=quantity,
         unit=unit,
         unit_price=price.unit_price,

@@ -3,8 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from analysis.pricing.rules import RULES
-from stacks.shapes import MachineSeries, UnknownMachineTypeError, is_custom, machine_series
+from stacks.machine_series import MachineSeries, UnknownMachineTypeError, is_custom, machine_series
 
 
 def price_notes(shapes: Iterable[tuple[str, str]]) -> tuple[str, ...]:
@@ -26,19 +25,14 @@ def _notes(series: MachineSeries, shapes: Sequence[tuple[str, str]], compared: i
     predefined = _names(name for name, machine_type in shapes if not is_custom(machine_type))
     if series.custom and series.custom.dearer_percent and custom and predefined:
         yield (
-            f"A vCPU or a GB of {series.sku_name}'s custom types ({custom}) costs {series.custom.dearer_percent} % more"
+            f"A vCPU or a GB of {series.title}'s custom types ({custom}) costs {series.custom.dearer_percent} % more"
             f" than one of its predefined types ({predefined})"
         )
     if series.sustained_use_percent and compared > 1:
         yield (
-            f"Prices are list prices: of {series.sku_name} ({_names(name for name, _ in shapes)}) Google takes up to"
+            f"Prices are list prices: of {series.title} ({_names(name for name, _ in shapes)}) Google takes up to"
             f" {series.sustained_use_percent} % off for machines that run all month, which is not counted, so beside"
             " series without this discount it looks dearer than it is"
-        )
-    if series.boot_disk_type not in {rule.resource for rule in RULES}:
-        yield (
-            f"The price of {_names(name for name, _ in shapes)} lacks its boot disks: analysis/pricing/rules.py has no"
-            f" rule for {series.boot_disk_type}"
         )
 
 

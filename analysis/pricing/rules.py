@@ -9,13 +9,14 @@ import re
 from dataclasses import dataclass
 
 from analysis.pricing import ON_DEMAND, Usage
-from stacks.shapes import ALL_SERIES
+from stacks.machine_series import ALL_SERIES
 
 COMPUTE, CLUSTERS, NETWORK, STORAGE = "Compute Engine", "Kubernetes Engine", "Networking", "Cloud Storage"
 
 # "E2 Instance Core running in Americas", and in newer regions "E2 Instance Core in Montreal".
 _PLACE = r"(?: running)? in .+"
 _RAM = "(?:Ram|RAM)"
+_HYPERDISK = "Hyperdisk Balanced Capacity in (?!.*Confidential).+"
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,17 @@ RULES: tuple[Rule, ...] = (
     *(
         rule
         for series in ALL_SERIES
-        for name, sku_name in ((series.name, series.sku_name), (f"{series.name}-custom", f"{series.sku_name} Custom"))
+        for name, sku_name in (
+            (series.name, series.sku_name),
+            *([(f"{series.name}-custom", f"{series.sku_name} Custom")] if series.custom else []),
+        )
         for billed, component in (("core", "Core"), ("memory", _RAM))
         for rule in _machine_rules(f"{name}-{billed}", sku_name, component)
     ),
     Rule("pd-balanced", ON_DEMAND, (_part(COMPUTE, r"Balanced PD Capacity(?: in .+)?"),), "GiBy.mo", "GB-month"),
+    # Not "… Confidential Mode", which costs five times as much, "… High Availability …" or "… Storage Pools …". SKUs of
+    # IOPS and throughput are of what is provisioned beyond the included; pools declare no more than that.
+    Rule("hyperdisk-balanced", ON_DEMAND, (_part(COMPUTE, _HYPERDISK),), "GiBy.mo", "GB-month"),
     Rule("gke-zonal-cluster", ON_DEMAND, (_part(CLUSTERS, "Zonal Kubernetes Clusters"),), "h", "cluster-hour"),
     Rule("nat-gateway-vm", ON_DEMAND, (_part(NETWORK, "Networking Cloud Nat Gateway Uptime"),), "h", "VM-hour"),
     Rule("nat-address", ON_DEMAND, (_part(NETWORK, "Networking Cloud NAT IP Usage"),), "h", "address-hour"),

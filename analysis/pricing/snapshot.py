@@ -27,9 +27,9 @@ class Billed:
 class Snapshot:
     """The prices of one day. `unpriced` has the reason for each resource that has none.
 
-    Resources are named as they are billed: `e2-core`, `e2-memory`, `e2-custom-core`, `e2-custom-memory`,
-    `pd-balanced`, `gke-zonal-cluster`, `nat-gateway-vm`, `nat-address`, `nat-data`, `standard-storage`. Only vCPUs and
-    memory have prices other than on demand.
+    Resources are named as they are billed: of each machine series such as `e2-core`, `e2-memory`, `e2-custom-core`,
+    `e2-custom-memory`; `pd-balanced`, `hyperdisk-balanced`, `gke-zonal-cluster`, `nat-gateway-vm`, `nat-address`,
+    `nat-data`, `standard-storage`. Only vCPUs and memory have prices other than on demand.
     """
 
     name: str

@@ -159,10 +159,15 @@ _CATEGORY_BY_NAME = (
 )
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class LineItem(Record):
     """One billed resource. `unit_price` and `hourly` are None where no price is known, never 0; `reason` says why.
 
-    `sku_id` is the catalogue's number of the SKU, where the price is from there.
+    `sku_id` is the catalogue's number of the SKU, where the price is from there. `source` says where the price was read
+    if that was not with the others of the cost.
     """
 
     name: str
@@ -174,6 +179,7 @@ class LineItem(Record):
     unit_price: _Usd | None = None
     hourly: _Usd | None = None
     reason: str | None = None
+    source: Annotated[str | None, Field(exclude_if=_is_none)] = None
 
     @property
     def short_name(self) -> str:

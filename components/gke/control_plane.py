@@ -8,8 +8,9 @@ from pulumi_gcp import container as gke
 from pulumi_gcp.container.cluster import Cluster
 
 from components.gke.network import PODS_RANGE, SERVICES_RANGE, Network
-from stacks.gke import BOOT_DISK_GB, GkeSettings
-from stacks.shapes import NodeShape, machine_series
+from stacks.gke import BOOT_DISK_GB, RELEASE_CHANNEL, GkeSettings
+from stacks.machine_series import machine_series
+from stacks.shapes import NodeShape
 
 _CHANGED_BY_GKE = [
     # Of the default pool, which exists only while the cluster is created.
@@ -96,7 +97,7 @@ def make_control_plane(
         addons_config=gke.ClusterAddonsConfigArgs(
             http_load_balancing=gke.ClusterAddonsConfigHttpLoadBalancingArgs(disabled=True)
         ),
-        release_channel=gke.ClusterReleaseChannelArgs(channel="REGULAR"),
+        release_channel=gke.ClusterReleaseChannelArgs(channel=RELEASE_CHANNEL),
         maintenance_policy=_maintenance(args),
         remove_default_node_pool=True,
         initial_node_count=1,
@@ -132,7 +133,7 @@ def _default_pool(node_account: pulumi.Input[str]) -> gke.ClusterNodeConfigArgs:
     return gke.ClusterNodeConfigArgs(
         machine_type=_DEFAULT_POOL_MACHINE_TYPE,
         disk_size_gb=BOOT_DISK_GB,
-        disk_type=machine_series(_DEFAULT_POOL_MACHINE_TYPE).boot_disk_type,
+        disk_type=machine_series(_DEFAULT_POOL_MACHINE_TYPE).boot_disks[0],
         service_account=node_account,
         oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
         metadata={"disable-legacy-endpoints": "true"},

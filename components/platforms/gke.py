@@ -1,7 +1,7 @@
 """GkePlatform: network, cluster, model, server and load test on Google Cloud, as one component."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -127,7 +127,7 @@ def _preflight_args(args: GkePlatformArgs) -> PreflightArgs:
         zone=args.zone,
         project=args.google.get("gcp:project"),
         google=pulumi.Output.secret(args.google),
-        needs=[asdict(need) for need in needs(settings.node_shape(args.stack), settings.load_shape)],
+        needs=[need.to_inputs() for need in needs(settings.node_shape(args.stack), settings.load_shape)],
         accounts=account_names(args.stack),
         costs=hourly_sentence(*costs_of(args)),
         model_bucket=args.model.bucket,

@@ -24,10 +24,10 @@ from shapebench.output import CommandError, note, print_code, print_text
 from stacks.allocatable import stack_pod_resources
 from stacks.explain import SettingsError
 from stacks.files import project_defaults, settings_in, stack_file
+from stacks.machine_series import UnknownMachineTypeError, machine_resources
 from stacks.models import RESNET50
 from stacks.objective import QUANTILES
 from stacks.payload import PayloadSettings
-from stacks.shapes import UnknownMachineTypeError, machine_resources
 from tools.console import SetupError
 from tools.pins import ROOT
 from tools.stack import create_stack
@@ -173,6 +173,13 @@ def init(stack: str | None, given: Mapping[str, str | None], *, yes: bool) -> No
     _require_new(name)
     _write(stack_file(name), "\n".join([*draft.lines(), ""]))
     _print_next(name, draft)
+
+
+def platform_of(machine_type: str, nodes: int, platform: str | None) -> str:
+    """The answer `gke:<nodes>x<machine type>`, or the same on the platform that is given; raises CommandError."""
+    if platform is not None and ":" in platform:
+        raise CommandError(f"--machine and the nodes in --platform {platform} exclude each other; give one of them")
+    return f"{platform or 'gke'}:{nodes}x{machine_type}"
 
 
 def _objective(section: Mapping[str, Any]) -> str:

@@ -18,8 +18,9 @@ from loadtest.run.saved_model import uploaded_bytes_of
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.explain import SettingsError, first_line
 from stacks.files import load_settings, stack_names
+from stacks.machine_series import runnable
 from stacks.settings import Settings
-from stacks.shapes import NodeShape, ShapeSettings, machine_resources
+from stacks.shapes import NodeShape, ShapeSettings
 from tools.pins import ROOT
 
 # Of the table of stacks. vCPUs and memory of a node are in its machine type.
@@ -85,7 +86,7 @@ def parse_shape(text: str) -> NodeShape:
     match = _SHAPE.fullmatch(text)
     if match is None:
         raise CommandError(f"--shape {text} is not <nodes>x<machine type>; give one such as 2xe2-custom-8-16384")
-    machine_resources(match["machine_type"])  # raises a one-line error for an unknown type
+    runnable(match["machine_type"])  # raises a one-line error for a type that no stack can have
     try:
         settings = ShapeSettings(machine_type=match["machine_type"], nodes=int(match["nodes"]))
     except ValidationError:
@@ -98,7 +99,7 @@ def parse_shape(text: str) -> NodeShape:
 def require_prices(priced: Sequence[Priced]) -> None:
     """Raise CommandError where a region has no price at all: a sum of nothing would read as free."""
     for one in priced:
-        if all(item.hourly is None for item in one.cost.line_items):
+        if all(item.unit_price is None for item in one.cost.line_items):
             known = newest_snapshot()
             raise CommandError(
                 f"{known.name} of {known.as_of} has no price in {one.cost.region}, so {one.shape.name} cannot be"
@@ -131,7 +132,8 @@ def _print_side_by_side(priced: list[Priced]) -> None:
         usage: [kept_cost(one.platform, one.shape, one.cost.region, one.uploaded_bytes, usage=usage) for one in priced]
         for usage in ways
     }
-    others = {usage: found for usage, found in costs.items() if any(each.hourly is not None for each in found)}
+    # A way to buy that is priced for some of them compares nothing.
+    others = {usage: found for usage, found in costs.items() if all(each.hourly is not None for each in found)}
     numbers = (
         "vCPUs",
         "memory, GB",
@@ -217,7 +219,14 @@ def _print_notes(priced: list[Priced]) -> None:
             note(f"{one.shape.name}: the total is a lower bound: {cost.why_unpriced(one.cost)}.")
     for said in price_notes((one.shape.name, one.shape.machine_type) for one in priced):
         note(f"{said}.")
-    note(f"Prices: {priced[0].cost.source}, {priced[0].cost.prices_as_of}, on demand.")
+    note_sources([one.cost for one in priced])
+
+
+def note_sources(costs: Sequence[Cost]) -> None:
+    """Where prices on demand are from, and when they were read."""
+    note(f"Prices: {costs[0].source}, {costs[0].prices_as_of}, on demand.")
+    for source in dict.fromkeys(item.source for priced in costs for item in priced.line_items if item.source):
+        note(f"Some of these prices: {source}.")
 
 
 def _total(priced: Cost, hours: int) -> str:

@@ -62,6 +62,10 @@ class GoogleStandIn:
     zones: dict[str, str] = field(default_factory=lambda: {ZONE: "UP"})
     regional: dict[str, tuple[float, float]] = field(default_factory=lambda: dict.fromkeys(_REGIONAL, _LARGE))
     global_: dict[str, tuple[float, float]] = field(default_factory=lambda: dict.fromkeys(_OF_PROJECT, _LARGE))
+    families: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Limits of the vCPUs of machine families, by region and family: https://docs.cloud.google.com/docs/quotas/reference."""
+    gke_version: str = "1.35.1-gke.1001000"
+    """The default version of the channel REGULAR."""
     permissions: set[str] = field(default_factory=lambda: {*ROLES, *GRANTS})
     resources: dict[str, Json] = field(default_factory=dict)
     """By service and path: `iam/projects/acme/serviceAccounts/<email>`."""
@@ -103,6 +107,16 @@ class GoogleStandIn:
             r"compute/P/zones/([^/]+)": self._zone,
             r"compute/P/regions/([^/]+)": self._region,
             r"compute/(P)": lambda _: {"quotas": _quotas(self.global_)},
+            r"container/P/locations/[^/]+/(serverConfig)": lambda _: {
+                "defaultClusterVersion": "1.36.0-gke.1",
+                "channels": [
+                    {"channel": "RAPID", "defaultVersion": "1.36.0-gke.1"},
+                    {"channel": "REGULAR", "defaultVersion": self.gke_version},
+                ],
+            },
+            r"cloudQuotas/P/locations/global/services/compute.googleapis.com/quotaInfos/(CPUS-PER-VM-FAMILY-.+)": (
+                lambda _: {"dimensionsInfos": [self._family(*key, limit) for key, limit in self.families.items()]}
+            ),
             r"container/P/locations/(-)/clusters": lambda _: {"clusters": self._below(_CLUSTERS)},
             r"compute/P/aggregated/([^/]+)": lambda plural: self._aggregated(plural, query),
             r"compute/P/global/(networks|firewalls)": lambda _: _page(self._below(rf"{path}/[^/]+"), "items", query),
@@ -124,6 +138,12 @@ class GoogleStandIn:
 
     def _held(self, permissions: list[str]) -> Json:
         return {"permissions": [each for each in permissions if each in self.permissions]}
+
+    @staticmethod
+    def _family(region: str, family: str, limit: int) -> Json:
+        dimensions = {"region": region, "vm_family": family}
+        named = {key: value for key, value in dimensions.items() if value}
+        return {"dimensions": named, "details": {"value": str(limit)}, "applicableLocations": [region or REGION]}
 
     def _zone(self, zone: str) -> Json:
         if zone not in self.zones:

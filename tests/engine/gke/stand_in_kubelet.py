@@ -13,8 +13,8 @@ from typing import Any
 
 from kubernetes import client
 
+from stacks.machine_series import machine_resources
 from stacks.names import STACK
-from stacks.shapes import machine_resources
 from tests.engine.gcp_stand_in.memory import Memory
 from tests.engine.gke.init_containers import InitContainers, init_containers
 from tests.engine.process_pods import ProcessPods, is_of_the_generator

@@ -237,3 +237,23 @@ def test_the_file_has_the_form_of_the_committed_ones() -> None:
     assert text.startswith("config:\n  shapebench:platform: local\n  # What this machine stands in for")
     assert text.endswith("\n  shapebench:objective:\n    p99: 500ms\n    errors: 0.1%\n")
     assert [*yaml.safe_load(text)] == ["config"]
+
+
+def test_a_machine_and_its_number_make_a_gke_stack_of_them() -> None:
+    run("n4d", "--machine", "n4d-highcpu-8", "--nodes", "3", "--yes")
+    settings = written("n4d")
+    assert (settings.platform, settings.shape.machine_type, settings.shape.nodes) == ("gke", "n4d-highcpu-8", 3)
+    assert settings.serving.inter_op == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--machine", "n4a-highcpu-8"), "n4a-highcpu-8 is arm64, and there is no server image"),
+        (("--machine", "n4d-highcpu-7"), "did you mean n4d-highcpu-8?"),
+        (("--machine", "n4d-highcpu-8", "--nodes", "0"), "shapebench:shape.nodes is 0"),
+        (("--machine", "n4d-highcpu-8", "--platform", "gke:2xe2-highmem-8"), "--machine and the nodes in --platform"),
+    ],
+)
+def test_a_wrong_machine_is_one_line_and_makes_no_file(arguments: tuple[str, ...], said: str) -> None:
+    assert said in error_of(*arguments, "--yes")

@@ -66,7 +66,7 @@ def test_more_processes_of_the_generator_than_a_load_node_has_cores_are_refused(
 WRONG = [
     ({"servingImage": "tensorflow/serving:latest"}, "gke.servingImage", "tensorflow/serving:2.20.0"),
     ({"servingImage": "tensorflow/serving"}, "gke.servingImage", "a digest"),
-    ({"loadMachineType": "e2-medium"}, "gke.loadMachineType", "stacks/shapes.py"),
+    ({"loadMachineType": "e2-medium"}, "gke.loadMachineType", "stacks/machine_series.toml"),
     (
         {"loadNodes": 2},
         "gke.loadNodes is no longer a setting: a load test runs on one node, so further ones would only cost money",

@@ -161,7 +161,7 @@ WRONG = [
     (smoke(profile="sede"), "load.profile is 'sede'", "give one of seed, laptop, smoke"),
     (smoke(users=0), "load.users is 0", "Give 1 to 10000"),
     (smoke(users=400), "load: 400 users", "give a longer durationS"),
-    (shape("e2-medium", 1), "shape: 'e2-medium'", "use e2-custom-<vCPUs>-<MiB>"),
+    (shape("e2-medium", 1), "shape.machineType: 'e2-medium'", "e2-custom-<vCPUs>-<MiB> has 2, 4, …"),
     (shape("e2-custom-2-4096", 2), "shape.nodes is 2", "give 1"),
     ({"region": "the moon"}, "region is 'the moon'", "us-central1"),
     (

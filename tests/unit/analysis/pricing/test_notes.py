@@ -4,21 +4,9 @@ import pytest
 
 from analysis.pricing.notes import price_notes
 from analysis.pricing.snapshot import newest_snapshot
-from stacks import shapes
-from stacks.shapes import ALL_SERIES, CustomTypes, MachineSeries
+from stacks.machine_series import ALL_SERIES, CustomTypes
 
 CUSTOM, PREDEFINED = ("8cpu-16gb", "e2-custom-8-16384"), ("8cpu-64gb", "e2-highmem-8")
-
-
-@pytest.fixture
-def more_series(monkeypatch: pytest.MonkeyPatch) -> None:
-    """N2, of which Google takes something off in the end, and C4, whose disks nothing prices."""
-    n2 = MachineSeries("n2", {"standard-8": (8, 32.0)}, cpu_quota="N2_CPUS", sku_name="N2", sustained_use_percent=20)
-    c4 = MachineSeries(
-        "c4", {"highcpu-8": (8, 16.0)}, cpu_quota="CPUS_PER_VM_FAMILY", sku_name="C4",
-        boot_disk_type="hyperdisk-balanced", disk_quota="HDB_TOTAL_GB",
-    )  # fmt: skip
-    monkeypatch.setattr(shapes, "ALL_SERIES", (*ALL_SERIES, n2, c4))
 
 
 def test_custom_types_beside_predefined_ones_of_their_series_are_said_to_cost_more():
@@ -44,20 +32,11 @@ def test_the_premium_of_custom_types_is_that_of_the_price_list(part: str):
     assert custom.unit_price / predefined.unit_price == pytest.approx(1 + e2.custom.dearer_percent / 100)
 
 
-@pytest.mark.usefixtures("more_series")
 def test_a_discount_for_sustained_use_is_said_beside_series_that_have_none():
     n2 = ("8cpu-32gb-n2", "n2-standard-8")
     assert price_notes([n2]) == ()
     (note,) = price_notes([n2, CUSTOM])
     assert note.startswith("Prices are list prices: of N2 (8cpu-32gb-n2) Google takes up to 20 % off for machines that")
-
-
-@pytest.mark.usefixtures("more_series")
-def test_a_disk_that_no_rule_prices_is_named_with_the_file_that_needs_one():
-    (note,) = price_notes([("c4", "c4-highcpu-8"), CUSTOM])
-    assert note == (
-        "The price of c4 lacks its boot disks: analysis/pricing/rules.py has no rule for hyperdisk-balanced"
-    )
 
 
 def test_a_machine_type_that_nobody_knows_any_more_is_no_error():

@@ -1,0 +1,163 @@
+"""`shapebench shapes`: node shapes of all machine series near a size, with prices and quotas, the cheapest first."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from analysis.formatting import MISSING, money
+from analysis.pricing import cost
+from analysis.pricing.stack_cost import kept_cost
+from analysis.report.tables import Table
+from analysis.results.manifest import Cost
+from shapebench.commands.price import Priced, note_sources, require_prices
+from shapebench.output import CommandError, note, print_json, print_table
+from stacks.allocatable import ShapeTooSmallError, pod_resources
+from stacks.machine_series import ALL_SERIES, MachineSeries
+from stacks.models import RESNET50
+from stacks.shapes import NodeShape, ShapeSettings
+
+_AMOUNT = re.compile(r"(?P<amount>[1-9]\d{0,4})\s*(?P<unit>[a-z]*)")
+_MOST_NODES = 64
+# How far the vCPUs may be from those that are asked for: C3D has 30 where others have 32.
+_NEAR = 0.25
+_DISPENSABLE = ("boot disk", "cores", "vCPUs", "nodes only, USD/24 h", "quota of the vCPUs")
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """A shape with its price on demand and on Spot."""
+
+    shape: NodeShape
+    on_demand: Cost
+    spot: Cost
+
+    @property
+    def quota(self) -> str:
+        series = self.shape.series
+        return f"{series.cpu_quota} of {series.vm_family}" if series.vm_family else series.cpu_quota
+
+
+def print_shapes(near: str, memory: str | None, region: str, top: int, *, as_json: bool) -> None:
+    """Raises CommandError where a size is not one, and where nothing is near it or the region has no prices."""
+    vcpus, memory_gb = _parse("--near", near, "vcpu", 16), _parse("--memory", memory, "gb", 32) if memory else 0
+    shapes, too_small = _shapes(vcpus, memory_gb)
+    if not shapes:
+        raise CommandError(
+            f"no machine type of {', '.join(_runnable())} comes near {vcpus} vCPUs with {memory_gb} GB in 1 to"
+            f" {_MOST_NODES} nodes; give another --near, or less --memory"
+        )
+    offers = [_offer(shape, region) for shape in shapes]
+    require_prices([Priced(each.shape, each.on_demand) for each in offers[:1]])
+    offers.sort(key=_by_price)
+    if as_json:
+        print_json([_json(each) for each in offers])
+        return
+    _print(offers[:top], vcpus)
+    if (left := len(offers) - top) > 0:
+        note(f"\n{left} dearer shapes are left out; --top or --json has them.")
+    if too_small:
+        note(f"Left out, because their nodes cannot load {RESNET50.title}: {', '.join(too_small)}.")
+    note(f"Left out, because there is no server image for arm64: {', '.join(_arm())}.")
+    note("To make a stack of one: shapebench init NAME --machine TYPE --nodes N")
+
+
+def _parse(option: str, text: str, unit: str, example: int) -> int:
+    match = _AMOUNT.fullmatch(text.strip().lower())
+    if match is None or match["unit"].removesuffix("s") not in ("", unit):
+        raise CommandError(f"{option} {text!r} is not a number of {unit}; give one such as {example}{unit}")
+    return int(match["amount"])
+
+
+def _shapes(vcpus: int, memory_gb: int) -> tuple[list[NodeShape], list[str]]:
+    """The shapes that are near, and the machine types of those that are too small for a server."""
+    shapes, too_small = [], []
+    for series in ALL_SERIES:
+        for machine_type, nodes in _near(series, vcpus, memory_gb) if series.architecture == "amd64" else ():
+            shape = NodeShape.of(f"{nodes}x{machine_type}", ShapeSettings(machine_type=machine_type, nodes=nodes))
+            try:
+                pod_resources(shape, RESNET50)
+                shapes.append(shape)
+            except ShapeTooSmallError:
+                too_small.append(machine_type)
+    return shapes, too_small
+
+
+def _near(series: MachineSeries, vcpus: int, memory_gb: int) -> Iterator[tuple[str, int]]:
+    """Predefined types with enough memory, and with `memory_gb` custom types that have just that."""
+    for machine_type, (each_vcpus, each_gb) in series.types.items():
+        nodes = _nodes(vcpus, each_vcpus)
+        if nodes and nodes * each_gb >= memory_gb:
+            yield machine_type, nodes
+    for each_vcpus in series.custom.vcpus if series.custom and memory_gb else ():
+        if (nodes := _nodes(vcpus, each_vcpus)) and nodes * each_vcpus == vcpus:
+            machine_type = f"{series.name}-custom-{each_vcpus}-{ceil(memory_gb * 4 / nodes) * 256}"
+            if series.resources(machine_type):
+                yield machine_type, nodes
+
+
+def _nodes(vcpus: int, each_vcpus: int) -> int:
+    """How many nodes come closest; 0 where none come near."""
+    nodes = max(1, round(vcpus / each_vcpus))
+    return nodes if nodes <= _MOST_NODES and abs(nodes * each_vcpus - vcpus) <= _NEAR * vcpus else 0
+
+
+def _offer(shape: NodeShape, region: str) -> _Offer:
+    uploaded = RESNET50.uploaded_bytes
+    return _Offer(
+        shape, kept_cost("gke", shape, region, uploaded), kept_cost("gke", shape, region, uploaded, usage="spot")
+    )
+
+
+def _by_price(offer: _Offer) -> tuple[bool, float, str]:
+    """What has no price comes last: it is not free."""
+    unpriced = offer.on_demand.hourly is None
+    return unpriced, cost.at_least(offer.on_demand) if unpriced else offer.on_demand.hourly or 0, offer.shape.name
+
+
+def _print(offers: list[_Offer], vcpus: int) -> None:
+    numbers = ("vCPUs", "cores", "memory, GB", "nodes only, USD/24 h", "all, USD/24 h", "all, spot, USD/24 h")
+    rows = [
+        (
+            f"{each.shape.nodes} × {each.shape.machine_type}",
+            " or ".join(each.shape.series.cpus),
+            each.quota,
+            each.shape.disk.name,
+            str(each.shape.nodes * each.shape.vcpus),
+            str(each.shape.nodes * each.shape.cores),
+            f"{each.shape.nodes * each.shape.memory_gb:g}",
+            money(cost.times(cost.nodes_hourly(each.on_demand), cost.HOURS_A_DAY)),
+            money(cost.times(each.on_demand.hourly, cost.HOURS_A_DAY)),
+            money(cost.times(each.spot.hourly, cost.HOURS_A_DAY)),
+        )
+        for each in offers
+    ]
+    texts = ("shape", "CPU", "quota of the vCPUs", "boot disk")
+    print_table(Table.of(f"Shapes near {vcpus} vCPUs", texts, numbers, rows), dispensable=_DISPENSABLE)
+    note(
+        f"\n{MISSING}: no price is known. all: with disks, cluster fee, NAT gateway and bucket. spot: Google takes such"
+        " nodes back when it needs them, and no stack has any."
+    )
+    note_sources([each.on_demand for each in offers])
+
+
+def _json(each: _Offer) -> dict[str, Any]:
+    return {
+        "shape": each.shape.model_dump(),
+        "cores": each.shape.nodes * each.shape.cores,
+        "cpus": each.shape.series.cpus,
+        "quota": each.quota,
+        "boot_disk": each.shape.disk.name,
+        "nodes_only_24h_usd": cost.times(cost.nodes_hourly(each.on_demand), cost.HOURS_A_DAY),
+        "all_24h_usd": cost.times(each.on_demand.hourly, cost.HOURS_A_DAY),
+        "all_spot_24h_usd": cost.times(each.spot.hourly, cost.HOURS_A_DAY),
+    }
+
+
+def _runnable() -> list[str]:
+    return [series.name for series in ALL_SERIES if series.architecture == "amd64"]
+
+
+def _arm() -> list[str]:
+    return [series.name for series in ALL_SERIES if series.architecture == "arm64"]
