@@ -22,6 +22,7 @@ from typing import Any
 
 import vl_convert
 
+from analysis.formatting import SHORT_ID
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from bench.figures import Figure, argument_parser, progress, report, start
@@ -147,6 +148,7 @@ def judged(
     shows = {
         "run": [asked],
         "runs": [run.run_id for run in healthy],
+        "short ids": [run.run_id[-SHORT_ID:] for run in healthy],
         "stacks": sorted(searched),
         "variants": sorted(searched - {"local"}),
         "rows": ["rows"],

@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reader:
-    """`shows`: the runs by their ids, or only the stacks that have a search of which figures are known."""
+    """`shows`: the runs by their ids or the ends of these, or only the stacks that have a search with known figures."""
 
     name: str
     read: Callable[[Path, Path, Path, str], Answer]
@@ -42,7 +42,7 @@ class Reader:
 def readers() -> list[Reader]:
     """Each reads a store, may use a whole copy and a folder of its own, and is asked for one run where it shows one."""
     return [
-        Reader("runs", lambda store, *_: _command(store, "runs"), "runs"),
+        Reader("runs", lambda store, *_: _command(store, "runs"), "short ids"),
         Reader("runs --json", lambda store, *_: _command(store, "runs", "--json"), "runs"),
         Reader("show", lambda store, _whole, _out, run: _command(store, "show", run), "run"),
         Reader("show --json", lambda store, _whole, _out, run: _command(store, "show", run, "--json"), "run"),
@@ -98,9 +98,11 @@ def _latest_as_the_other(store: Path, whole: Path, _out: Path, _run: str) -> Ans
 
 
 def _report(store: Path, _whole: Path, out: Path, _run: str) -> Answer:
+    """It says itself which runs are invalid, and why."""
     answer = _command(store, "report", "--out", str(out))
     written = out / "report.md"
-    return Answer(answer.said, written.read_text() if written.exists() else "", answer.failed, answer.crash)
+    text = written.read_text() if written.exists() else ""
+    return Answer(answer.said | frozenset(text.splitlines()), text, answer.failed, answer.crash)
 
 
 def _export(store: Path, _whole: Path, out: Path, _run: str) -> Answer:
