@@ -161,7 +161,9 @@ def price(
 def shapes(
     near: Annotated[str, typer.Option(metavar="VCPUS", help="The vCPUs of all serving nodes, such as 16vcpu.")],
     memory: Annotated[str | None, typer.Option(metavar="GB", help="The least memory of all, such as 32gb.")] = None,
-    region: Annotated[str, typer.Option(help="The region of the prices.")] = "us-central1",
+    region: Annotated[
+        str, typer.Option(help="The region of the prices. (default: Iowa's)", show_default=False)
+    ] = "us-central1",
     top: Annotated[int, typer.Option(min=1, help="How many to print.")] = 20,
     output: TableFormat = "table",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator, validate
 from typer.testing import CliRunner
 
 from analysis.formatting import money
-from analysis.pricing import cost
+from analysis.pricing import ON_DEMAND, cost
 from analysis.pricing.snapshot import FOLDER, newest_snapshot
 from analysis.results.manifest import Repeat, Replica, Validity
 from analysis.results.plain_text import plain
@@ -315,6 +315,7 @@ def test_other_ways_to_buy_are_columns_if_the_price_list_has_them(monkeypatch):
     spot = {
         replace(billed, usage="spot"): replace(price, unit_price=price.unit_price / 3)
         for billed, price in known.prices.items()
+        if billed.usage == ON_DEMAND
     }
     monkeypatch.setattr(cost, "newest_snapshot", lambda: replace(known, prices={**known.prices, **spot}))
     side_by_side = invoke("price").stdout

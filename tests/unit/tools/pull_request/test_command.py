@@ -69,12 +69,14 @@ def test_a_missing_runner_variable_is_an_error_with_its_name(folder: Path, monke
 
 
 def test_a_comment_needs_only_the_packages_that_its_job_installs():
-    """Those that the module imports, by what a fresh interpreter has loaded."""
+    """Those that the module imports, by what a fresh interpreter has loaded besides the checkout's own packages."""
     script = (
         "import sys\n"
         "at_start = set(sys.modules)\n"
         "import tools.pull_request.__main__\n"
-        "names = {name.partition('.')[0] for name in sys.modules.keys() - at_start}\n"
+        "from pathlib import Path\n"
+        "own = {each.parent.name for each in Path().glob('*/__init__.py')}\n"
+        "names = {name.partition('.')[0] for name in sys.modules.keys() - at_start} - own\n"
         "from importlib.metadata import packages_distributions\n"
         "distributions = packages_distributions()\n"
         "print(*{each for name in names for each in distributions.get(name, ())})"
