@@ -28,10 +28,6 @@ SMALLEST = ("--runs", "1", "--truth", "1", "--kinds", "1")
 _SEED = 20261126
 _P99 = 0.99
 _HELD, _TRUE = "93 .. 97", ">= 94"
-# Of 400 experiments; the first two numbers are of issue-like experiments: the best by 10 or 15 %.
-_ALONE = {
-    experiment.name: ">= 80" if len(experiment.costs) > 4 or experiment.machines_sd else ">= 90" for experiment in APART
-}
 _FACTORS = {1.5: ">= 90", 10.0: ">= 99"}
 _CLOSED, _OPEN = (load_plan(PROFILES[name].model_dump()) for name in ("seed", "open"))
 
@@ -126,7 +122,7 @@ def choices(experiment: Experiment, runs: int) -> list[Figure]:
         among = [experiment.costs[int(name)] for name, standing in standings.items() if standing.may_be_best]
         alone += len(among) == 1
         wrong += len(among) == 1 and among[0] > best and not effects.compared.is_prior
-    has_own_spread = experiment.machines_sd is None and experiment.deployment_sd in ((0.02,), (0.01,))
+    has_own_spread = experiment.machines_sd is None and experiment.deployment_sd == (0.02,)
     return [
         _share(
             f"{experiment.name}: cost held",
@@ -134,7 +130,7 @@ def choices(experiment: Experiment, runs: int) -> list[Figure]:
             _HELD if has_own_spread and min(experiment.deployments) > 2 else None,
         ),
         _share(f"{experiment.name}: all that is said to be certain is true", true / runs, _TRUE),
-        _share(f"{experiment.name}: one is named alone", alone / runs, _ALONE.get(experiment.name)),
+        _share(f"{experiment.name}: one is named alone", alone / runs, experiment.alone),
         _share(f"{experiment.name}: another than the best is certainly the best", wrong / runs, "<= 5"),
     ]
 

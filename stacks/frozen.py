@@ -15,3 +15,8 @@ class Frozen(BaseModel):
         populate_by_name=True,
         allow_inf_nan=False,
     )
+
+
+def is_none(value: object) -> bool:
+    """For `Field(exclude_if=is_none)`: a field that is not written where it is None, as before there was one."""
+    return value is None

@@ -101,6 +101,11 @@ class MachineSeries:
         """Google's name of it, such as N4D."""
         return self.name.upper()
 
+    @property
+    def has_server_image(self) -> bool:
+        """Whether the server's images run on it."""
+        return self.architecture == "amd64"
+
     @cached_property
     def types(self) -> Mapping[str, tuple[int, float]]:
         """VCPUs and memory in GB of its predefined machine types, by full name."""
@@ -192,10 +197,11 @@ def is_custom(machine_type: str) -> bool:
 def runnable(machine_type: str) -> str:
     """The machine type, if the server's images run on it; raises UnknownMachineTypeError otherwise."""
     machine_resources(machine_type)
-    if (series := machine_series(machine_type)).architecture != "amd64":
+    series = machine_series(machine_type)
+    if not series.has_server_image:
         raise UnknownMachineTypeError(
             f"{machine_type} is {series.architecture}, and there is no server image for {series.architecture}, so no"
             " pod would start (tensorflow/serving issue 1948: the official image is for amd64 only); use a type of"
-            f" {', '.join(each.name for each in ALL_SERIES if each.architecture == 'amd64')}"
+            f" {', '.join(each.name for each in ALL_SERIES if each.has_server_image)}"
         )
     return machine_type

@@ -36,11 +36,16 @@ class Need:
     @property
     def title(self) -> str:
         """What messages call the quota."""
-        return f"{self.metric} of {self.vm_family}" if self.vm_family else self.metric
+        return quota_title(self.metric, self.vm_family)
 
     def to_inputs(self) -> dict[str, str | int]:
         """Its fields without those that it lacks, as the preflight's resource gets them."""
         return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+def quota_title(metric: str, vm_family: str | None) -> str:
+    """A quota's name, with the machine family that it is counted by."""
+    return f"{metric} of {vm_family}" if vm_family else metric
 
 
 def needs(*pools: NodeShape) -> tuple[Need, ...]:

@@ -4,15 +4,12 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from stacks.frozen import Frozen
+from stacks.frozen import Frozen, is_none
 from stacks.machine_series import BOOT_DISKS, BootDisk, MachineSeries, machine_resources, machine_series, runnable
 
 MachineType = Annotated[str, AfterValidator(runnable)]
 """A machine type that is known, and that the server's images run on."""
-
-
-def _is_left_out(value: object) -> bool:
-    return value is None
+MOST_NODES = 64
 
 
 class ShapeSettings(Frozen):
@@ -21,7 +18,9 @@ class ShapeSettings(Frozen):
     machine_type: Annotated[
         MachineType, Field(description="The GCE machine type of a serving node, such as e2-custom-8-16384.")
     ]
-    nodes: Annotated[int, Field(ge=1, le=64, description="The number of serving nodes. Give 1 to 64.")]
+    nodes: Annotated[
+        int, Field(ge=1, le=MOST_NODES, description=f"The number of serving nodes. Give 1 to {MOST_NODES}.")
+    ]
     boot_disk: Annotated[
         str | None,
         Field(description="The type of the nodes' boot disks. Leave it out for the one that the series usually has."),
@@ -43,14 +42,10 @@ class ShapeSettings(Frozen):
                 f" Google would refuse the nodes; give {' or '.join(series.boot_disks)}, or leave it out"
             )
         if self.min_cpu_platform not in (None, *series.min_cpu_platforms):
-            advice = (
-                f"give {' or '.join(series.min_cpu_platforms)}, or leave it out"
-                if series.min_cpu_platforms
-                else ("leave it out")
-            )
+            advice = f"give {' or '.join(series.min_cpu_platforms)}, or " if series.min_cpu_platforms else ""
             raise ValueError(
                 f"minCpuPlatform is {self.min_cpu_platform!r}, which {series.title} ({self.machine_type}) does not"
-                f" offer, so Google would refuse the nodes; {advice}"
+                f" offer, so Google would refuse the nodes; {advice}leave it out"
             )
         return self
 
@@ -66,8 +61,8 @@ class NodeShape(Frozen):
     vcpus: Annotated[int, Field(ge=1, le=10_000)]
     memory_gb: Annotated[float, Field(gt=0, le=1e6)]
     nodes: Annotated[int, Field(ge=1, le=10_000)]
-    boot_disk: Annotated[str | None, Field(exclude_if=_is_left_out)] = None
-    min_cpu_platform: Annotated[str | None, Field(exclude_if=_is_left_out)] = None
+    boot_disk: Annotated[str | None, Field(exclude_if=is_none)] = None
+    min_cpu_platform: Annotated[str | None, Field(exclude_if=is_none)] = None
 
     @classmethod
     def of(cls, name: str, settings: ShapeSettings) -> Self:

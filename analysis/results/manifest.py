@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from analysis.results.other_cpu import OtherCpu
+from stacks.frozen import is_none
 from stacks.load_profiles import LoadProfile
 from stacks.serving_variant import ServingVariant
 from stacks.shapes import NodeShape
@@ -83,6 +84,15 @@ class Serving(Deployed):
     replicas: Annotated[int, Field(ge=1, le=10_000)]
     model: Model
     computation: Computation | None = None
+
+    def settings(self, *left_out: str) -> dict[str, object]:
+        """What may make two runs differ, but for what is left out.
+
+        Threads for gRPC are a quota, which changes nothing unless a run exceeds it and so is invalid. A difference from
+        TensorFlow's answers within the tolerance is rounding.
+        """
+        names = dict.fromkeys(("model", "image", "grpc_threads", *left_out), True)
+        return self.model_dump(exclude={**names, "computation": {"largest_difference"}})
 
     @model_serializer(mode="wrap")
     def _in_the_order_of_the_contract(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
@@ -159,10 +169,6 @@ _CATEGORY_BY_NAME = (
 )
 
 
-def _is_none(value: object) -> bool:
-    return value is None
-
-
 class LineItem(Record):
     """One billed resource. `unit_price` and `hourly` are None where no price is known, never 0; `reason` says why.
 
@@ -179,7 +185,7 @@ class LineItem(Record):
     unit_price: _Usd | None = None
     hourly: _Usd | None = None
     reason: str | None = None
-    source: Annotated[str | None, Field(exclude_if=_is_none)] = None
+    source: Annotated[str | None, Field(exclude_if=is_none)] = None
 
     @property
     def short_name(self) -> str:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaincinv, ndtr
 
-from analysis.statistics.deployments import Mean
+from analysis.statistics.deployments import Mean, together
 from analysis.statistics.estimate import LEVEL
 
 # Critical values are computed for these degrees of freedom, and used for those up to the next.
@@ -72,9 +72,9 @@ def difference_of(one: Mean, other: Mean) -> Difference:
     """Variants on the same machines are compared by their deployments there, others by their sets of machines."""
     if one.machines != other.machines:
         one, other = one.of_machines or one, other.of_machines or other
-    variance = one.variance + other.variance
-    degrees = variance**2 / sum(each.variance**2 / each.degrees_of_freedom for each in (one, other))
-    return Difference(one.log_value - other.log_value, variance, min(degrees, one.all_degrees, other.all_degrees))
+    error = together(one.error, other.error)
+    degrees = min(error.degrees, one.all_degrees, other.all_degrees)
+    return Difference(one.log_value - other.log_value, error.value, degrees)
 
 
 def _tabulated(degrees: float) -> float:

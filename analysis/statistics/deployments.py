@@ -68,6 +68,11 @@ class Mean:
     of_machines: "Mean | None" = None
 
     @property
+    def error(self) -> "Variance":
+        """The variance of this estimate, with its degrees of freedom."""
+        return Variance(self.variance, self.degrees_of_freedom)
+
+    @property
     def estimate(self) -> Interval[float]:
         """The figure on these machines, no longer as a logarithm."""
         half = student_t(self.degrees_of_freedom) * math.sqrt(self.variance)
@@ -101,7 +106,7 @@ class Effects:
 
 
 @dataclass(frozen=True)
-class _Variance:
+class Variance:
     """An estimated variance, and with how many degrees of freedom."""
 
     value: float
@@ -145,7 +150,7 @@ def _fit(observations: Sequence[Observation], unit: Callable[[Observation], str]
     pooled_error = _mean_squared_error(observations)
     # A variant whose runs are less precise than those of the others has a mean that is less precise.
     within = {
-        variant: _Variance(
+        variant: Variance(
             max(run.value + _mean_squared_error(_all_runs(units)) - pooled_error, 0.0) * _runs_share(units), run.degrees
         )
         for variant, units in variants.items()
@@ -166,28 +171,28 @@ def _fit(observations: Sequence[Observation], unit: Callable[[Observation], str]
     return Effects(means, math.sqrt(pooled.value), math.sqrt(run.value), is_prior)
 
 
-def _between_runs(deployments: Sequence[Sequence[Observation]]) -> _Variance:
+def _between_runs(deployments: Sequence[Sequence[Observation]]) -> Variance:
     """Between runs of the same deployment, and no less than the runs' own errors: runs may agree by chance."""
     own = _mean_squared_error([run for runs in deployments for run in runs])
     degrees = sum(len(runs) - 1 for runs in deployments)
     if not degrees:
-        return _Variance(own, math.inf)
+        return Variance(own, math.inf)
     pooled = sum(_squares([run.log_value for run in runs]) for runs in deployments) / degrees
-    return _Variance(max(own, pooled), degrees)
+    return Variance(max(own, pooled), degrees)
 
 
-def _pooled(variants: Sequence[tuple[_Deployments, float]], assumed_sd: float) -> _Variance:
+def _pooled(variants: Sequence[tuple[_Deployments, float]], assumed_sd: float) -> Variance:
     """Between deployments of the same variant: the variance of their means, less what their runs contribute to it."""
     degrees = _degrees(deployments for deployments, _ in variants)
     from_runs = sum((len(deployments) - 1) * within for deployments, within in variants)
     squares = max(0.0, sum(_squares(_means(deployments)) for deployments, _ in variants) - from_runs)
     if degrees >= _ENOUGH_DEGREES:
-        return _Variance(squares / degrees, degrees)
+        return Variance(squares / degrees, degrees)
     # The prior counts like observed deployments: a scaled inverse chi-squared distribution (Gelman et al. 2013, 2.6).
-    return _Variance((PRIOR_DEGREES * assumed_sd**2 + squares) / (PRIOR_DEGREES + degrees), PRIOR_DEGREES + degrees)
+    return Variance((PRIOR_DEGREES * assumed_sd**2 + squares) / (PRIOR_DEGREES + degrees), PRIOR_DEGREES + degrees)
 
 
-def _of_one(deployments: _Deployments, within: _Variance, pooled: _Variance, assumed_sd: float) -> _Variance:
+def _of_one(deployments: _Deployments, within: Variance, pooled: Variance, assumed_sd: float) -> Variance:
     """Between the means of a variant's deployments: what they show, together with what all variants do."""
     own = len(deployments) - 1
     weight, common = POOLED_DEGREES, pooled.value
@@ -195,15 +200,15 @@ def _of_one(deployments: _Deployments, within: _Variance, pooled: _Variance, ass
         weight, common = PRIOR_DEGREES, max(common, assumed_sd**2)
     if not own:
         # What is assumed or pooled between deployments and what is known of runs are two variances of their own.
-        return _together(_Variance(common, min(weight, pooled.degrees)), within)
+        return together(Variance(common, min(weight, pooled.degrees)), within)
     both = (weight * (common + within.value) + _squares(_means(deployments))) / (weight + own)
-    return _Variance(max(both, within.value), min(weight + own, pooled.degrees))
+    return Variance(max(both, within.value), min(weight + own, pooled.degrees))
 
 
-def _together(one: _Variance, other: _Variance) -> _Variance:
+def together(one: Variance, other: Variance) -> Variance:
     """The sum of two variances, with its degrees of freedom (Satterthwaite 1946)."""
     total = one.value + other.value
-    return _Variance(total, total**2 / (one.value**2 / one.degrees + other.value**2 / other.degrees))
+    return Variance(total, total**2 / (one.value**2 / one.degrees + other.value**2 / other.degrees))
 
 
 def _degrees(variants: Iterable[_Deployments]) -> int:

@@ -146,9 +146,8 @@ def _effect(factor: Factor, before: tuple[Compared, Settings], after: tuple[Comp
 
 def settings_of(run: Manifest) -> Settings:
     """The settings of a run that a factor may change, and its stack."""
-    of_others = dict.fromkeys(("model", "image", "grpc_threads"), True)
-    serving = run.serving.model_dump(exclude={**of_others, "computation": {"largest_difference"}})
-    return run.shape.model_dump(include={"nodes", "vcpus", "memory_gb"}) | serving | {"stack": run.stack}
+    shape = run.shape.model_dump(include={"nodes", "vcpus", "memory_gb"})
+    return shape | run.serving.settings() | {"stack": run.stack}
 
 
 def _batching(batching: dict[str, int] | None) -> str:

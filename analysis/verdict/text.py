@@ -133,16 +133,11 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
                 f" {each.capacity.contradicted_by.text(number)}; its interval covers both."
             )
     effects = verdict.effects
-    if effects and effects.compared is effects and effects.is_prior:
-        yield (
-            f"The difference between deployments ({effects.deployment_sd * 100:.1f} %) is in part an assumption,"
-            " because variants were deployed fewer than three times."
-        )
-    if effects and effects.compared is not effects and effects.compared.is_prior:
-        yield (
-            f"How much nodes of one type differ ({effects.compared.deployment_sd * 100:.1f} %) is in part an"
-            " assumption, because variants were measured on fewer than three sets of nodes."
-        )
+    if effects and effects.compared.is_prior:
+        what, why = "The difference between deployments", "variants were deployed fewer than three times"
+        if effects.compared is not effects:
+            what, why = "How much nodes of one type differ", "variants were measured on fewer than three sets of nodes"
+        yield f"{what} ({effects.compared.deployment_sd * 100:.1f} %) is in part an assumption, because {why}."
     if count := len(verdict.excluded):
         disturbed = sum(was_disturbed(reasons) for _, reasons in verdict.excluded)
         why = f", {disturbed} of them because other programs disturbed them" if disturbed else ""

@@ -37,11 +37,7 @@ def comparable(
 
 def variant_key(manifest: Manifest) -> str:
     """Equal for runs with the same settings on the same shape, whatever the conditions of the run."""
-    # Threads for gRPC are a quota, which changes nothing unless a run exceeds it and so is invalid. A difference within
-    # the tolerance is rounding.
-    of_others = dict.fromkeys(("model", "image", "server_version", "grpc_threads"), True)
-    serving = manifest.serving.model_dump_json(exclude={**of_others, "computation": {"largest_difference"}})
-    return f"{manifest.stack} {shape_name(manifest)} {serving}"
+    return f"{manifest.stack} {shape_name(manifest)} {manifest.serving.settings('server_version')}"
 
 
 def variants_of(manifests: Iterable[Manifest]) -> tuple[Variant, ...]:

@@ -16,10 +16,10 @@ from shapebench.output import CommandError, note, print_json, print_table
 from stacks.allocatable import ShapeTooSmallError, pod_resources
 from stacks.machine_series import ALL_SERIES, MachineSeries
 from stacks.models import RESNET50
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.quota_needs import quota_title
+from stacks.shapes import MOST_NODES, NodeShape, ShapeSettings
 
 _AMOUNT = re.compile(r"(?P<amount>[1-9]\d{0,4})\s*(?P<unit>[a-z]*)")
-_MOST_NODES = 64
 # How far the vCPUs may be from those that are asked for: C3D has 30 where others have 32.
 _NEAR = 0.25
 _DISPENSABLE = ("boot disk", "cores", "vCPUs", "nodes only, USD/24 h", "quota of the vCPUs")
@@ -36,7 +36,7 @@ class _Offer:
     @property
     def quota(self) -> str:
         series = self.shape.series
-        return f"{series.cpu_quota} of {series.vm_family}" if series.vm_family else series.cpu_quota
+        return quota_title(series.cpu_quota, series.vm_family)
 
 
 def print_shapes(near: str, memory: str | None, region: str, top: int, *, as_json: bool) -> None:
@@ -45,8 +45,8 @@ def print_shapes(near: str, memory: str | None, region: str, top: int, *, as_jso
     shapes, too_small = _shapes(vcpus, memory_gb)
     if not shapes:
         raise CommandError(
-            f"no machine type of {', '.join(_runnable())} comes near {vcpus} vCPUs with {memory_gb} GB in 1 to"
-            f" {_MOST_NODES} nodes; give another --near, or less --memory"
+            f"no machine type of {_names(has_server_image=True)} comes near {vcpus} vCPUs with {memory_gb} GB in 1 to"
+            f" {MOST_NODES} nodes; give another --near, or less --memory"
         )
     offers = [_offer(shape, region) for shape in shapes]
     require_prices([Priced(each.shape, each.on_demand) for each in offers[:1]])
@@ -59,7 +59,7 @@ def print_shapes(near: str, memory: str | None, region: str, top: int, *, as_jso
         note(f"\n{left} dearer shapes are left out; --top or --json has them.")
     if too_small:
         note(f"Left out, because their nodes cannot load {RESNET50.title}: {', '.join(too_small)}.")
-    note(f"Left out, because there is no server image for arm64: {', '.join(_arm())}.")
+    note(f"Left out, because there is no server image for arm64: {_names(has_server_image=False)}.")
     note("To make a stack of one: shapebench init NAME --machine TYPE --nodes N")
 
 
@@ -74,7 +74,7 @@ def _shapes(vcpus: int, memory_gb: int) -> tuple[list[NodeShape], list[str]]:
     """The shapes that are near, and the machine types of those that are too small for a server."""
     shapes, too_small = [], []
     for series in ALL_SERIES:
-        for machine_type, nodes in _near(series, vcpus, memory_gb) if series.architecture == "amd64" else ():
+        for machine_type, nodes in _near(series, vcpus, memory_gb) if series.has_server_image else ():
             shape = NodeShape.of(f"{nodes}x{machine_type}", ShapeSettings(machine_type=machine_type, nodes=nodes))
             try:
                 pod_resources(shape, RESNET50)
@@ -100,7 +100,7 @@ def _near(series: MachineSeries, vcpus: int, memory_gb: int) -> Iterator[tuple[s
 def _nodes(vcpus: int, each_vcpus: int) -> int:
     """How many nodes come closest; 0 where none come near."""
     nodes = max(1, round(vcpus / each_vcpus))
-    return nodes if nodes <= _MOST_NODES and abs(nodes * each_vcpus - vcpus) <= _NEAR * vcpus else 0
+    return nodes if nodes <= MOST_NODES and abs(nodes * each_vcpus - vcpus) <= _NEAR * vcpus else 0
 
 
 def _offer(shape: NodeShape, region: str) -> _Offer:
@@ -155,9 +155,5 @@ def _json(each: _Offer) -> dict[str, Any]:
     }
 
 
-def _runnable() -> list[str]:
-    return [series.name for series in ALL_SERIES if series.architecture == "amd64"]
-
-
-def _arm() -> list[str]:
-    return [series.name for series in ALL_SERIES if series.architecture == "arm64"]
+def _names(*, has_server_image: bool) -> str:
+    return ", ".join(series.name for series in ALL_SERIES if series.has_server_image == has_server_image)

@@ -16,8 +16,6 @@ from onnx import TensorProto, helper
 from serving.model import onnx_model
 from serving.model.loaded_model import ConversionError, LoadedModel
 from serving.model.onnx_model import OnnxModel
-from serving.servers import Apis, command_of, server_named
-from stacks.serving_variant import ServingVariant
 
 
 @pytest.fixture(scope="module")
@@ -113,12 +111,3 @@ def test_nothing_of_it_is_reported(tmp_path):
     environment = anywhere | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_server_is_the_embedded_one_with_another_runtime(tmp_path):
-    server = server_named("onnxruntime")
-    assert server is server_named("shapebench-onnxruntime")
-    apis = Apis(rest_port=1, grpc_port=2, rest_threads=3, grpc_threads=4)
-    variant = ServingVariant(protocol="rest", intra_op=1, inter_op=1)
-    command = command_of(server, variant, apis, model_name="m", model_base_path=tmp_path, config_dir=tmp_path)
-    assert command[1:4] == ["-m", "serving.server", "--runtime=onnxruntime"]

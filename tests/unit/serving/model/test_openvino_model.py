@@ -11,8 +11,6 @@ import tensorflow as tf
 from serving.model import openvino_model
 from serving.model.loaded_model import ConversionError, LoadedModel
 from serving.model.openvino_model import OpenVinoModel
-from serving.servers import Apis, command_of, server_named
-from stacks.serving_variant import ServingVariant
 
 
 def written(base: Path, signature, *specs) -> Path:
@@ -80,12 +78,3 @@ def test_nothing_reports_the_import_of_openvino(model):
     from openvino.tools.ovc import telemetry_utils as reports  # noqa: PLC0415 - as late as a request
 
     assert reports.tm.__name__ == "openvino.tools.ovc.telemetry_stub"
-
-
-def test_the_server_is_the_embedded_one_with_another_runtime(tmp_path):
-    server = server_named("openvino")
-    assert server is server_named("shapebench-openvino")
-    apis = Apis(rest_port=1, grpc_port=2, rest_threads=3, grpc_threads=4)
-    variant = ServingVariant(protocol="rest", intra_op=1, inter_op=1)
-    command = command_of(server, variant, apis, model_name="m", model_base_path=tmp_path, config_dir=tmp_path)
-    assert command[1:4] == ["-m", "serving.server", "--runtime=openvino"]
