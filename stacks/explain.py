@@ -16,8 +16,8 @@ PREFIX = "shapebench:"
 
 _REMOVED = {
     f"{PREFIX}gke.authorizedNetworks": "the control plane has only a DNS-based endpoint, which IAM protects",
-    f"{PREFIX}gke.loadNodes": "a load test runs on one node, so further ones would only cost money; for more room"
-    " beside the generator, set gke.loadMachineType",
+    f"{PREFIX}gke.loadNodes": "each pod of the load generator has a node, so load.pods says how many there are; for"
+    " more room beside the generator, set gke.loadMachineType",
 }
 
 

@@ -69,7 +69,8 @@ WRONG = [
     ({"loadMachineType": "e2-medium"}, "gke.loadMachineType", "stacks/machine_series.toml"),
     (
         {"loadNodes": 2},
-        "gke.loadNodes is no longer a setting: a load test runs on one node, so further ones would only cost money",
+        "gke.loadNodes is no longer a setting: each pod of the load generator has a node, so load.pods says how many there"
+        " are",
         "remove it: pulumi config rm --path shapebench:gke.loadNodes",
     ),
     (
