@@ -24,6 +24,13 @@ class GkeSettings(Frozen):
         MachineType,
         Field(description="The machine type of the node for the load generator and GKE's own pods."),
     ]
+    fresh_nodes: Annotated[
+        bool,
+        Field(
+            description="true replaces the serving nodes before each new rerun and each block of a sweep, so that runs"
+            " also show how much machines of one type differ. Give true or false."
+        ),
+    ]
     protect: Annotated[
         bool, Field(description="true protects network, cluster and bucket from `pulumi destroy` and from replacement.")
     ]

@@ -272,6 +272,11 @@ class Settings(Frozen):
         return NodeShape.of("load", ShapeSettings(machine_type=self.gke.load_machine_type, nodes=self.pods))
 
     @property
+    def machine_token(self) -> str | None:
+        """The serving nodes on gke are replaced when it changes; None keeps them. A sweep's block has one."""
+        return f"nodes of {self.rerun!r}" if self.gke.fresh_nodes else None
+
+    @property
     def variant(self) -> ServingVariant:
         """The stack's serving variant. Without `intraOp` it has a thread inside one operation for each vCPU."""
         vcpus, _ = machine_resources(self.shape.machine_type)

@@ -26,7 +26,8 @@ class Expected:
 
     `usd_hourly` is the price that the figures use: serving alone, as in `shapebench price`. `billed_usd_hourly` is what
     the stack costs while it is up: with the load test's nodes, and 0 where nothing is billed. Times in seconds are
-    without the load test: to create, to update to another candidate on a fresh deployment, to destroy.
+    without the load test: to create, to update to another candidate on a fresh deployment, to destroy. `fresh_nodes`:
+    its serving nodes are others in each block.
     """
 
     usd_hourly: float | None
@@ -34,6 +35,7 @@ class Expected:
     create_s: float
     update_s: float
     destroy_s: float
+    fresh_nodes: bool = False
 
 
 @dataclass(frozen=True)

@@ -68,5 +68,7 @@ def _make_pools(
     load_args = PoolArgs("load", args.load_shape, account.email, args.labels)
     load = make_pool(f"{name}-load", cluster, load_args, replaced)
     serving_args = PoolArgs("serving", args.shape, account.email, args.labels)
-    after = pulumi.ResourceOptions.merge(replaced, pulumi.ResourceOptions(depends_on=[load]))
+    after = pulumi.ResourceOptions.merge(
+        replaced, pulumi.ResourceOptions(depends_on=[load], replacement_trigger=args.machine_token)
+    )
     return [load, make_pool(f"{name}-serving", cluster, serving_args, after)]

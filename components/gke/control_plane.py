@@ -44,6 +44,8 @@ class GkeClusterArgs:
     shape: NodeShape
     load_shape: NodeShape
     settings: GkeSettings
+    machine_token: str | None = None
+    """The serving pool is replaced when it changes, so its nodes are other machines; None keeps them."""
 
 
 def make_control_plane(

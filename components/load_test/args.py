@@ -95,7 +95,8 @@ def common_args(
         shape=settings.node_shape(platform.stack).model_dump(),
         region=settings.region,
         repeats=settings.repeats,
-        fresh_deployment=settings.fresh_deployment,
+        # Pods of nodes that are about to go would be measured once more.
+        fresh_deployment=settings.fresh_deployment or settings.gke.fresh_nodes,
         processes=settings.processes,
         pods=None if settings.pods == 1 else settings.pods,
         rerun=settings.rerun,

@@ -81,6 +81,7 @@ class GkePlatform(pulumi.ComponentResource):
             shape=settings.node_shape(args.stack),
             load_shape=settings.load_shape,
             settings=settings.gke,
+            machine_token=settings.machine_token,
         )
         self.cluster = GkeCluster(f"{name}-cluster", cluster_args, protected)
         model = ModelExport(f"{name}-model", export_args(args), checked)

@@ -1,7 +1,7 @@
 """Turns finished runs into costs, and asks the strategy for a decision on each objective."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import astuple, replace
 
 from analysis.statistics.deployments import prior_sd
@@ -35,8 +35,17 @@ def observation(order: int, block: int, length: Length, measured: Measured, usd_
 class Decisions:
     """The decisions so far, computed again only for objectives with other runs."""
 
-    def __init__(self, strategy: Strategy, usd_hourly: Mapping[str, float], *, on_one_machine: bool = False) -> None:
-        self._strategy, self._usd_hourly, self._on_one_machine = strategy, usd_hourly, on_one_machine
+    def __init__(
+        self,
+        strategy: Strategy,
+        usd_hourly: Mapping[str, float],
+        *,
+        on_one_machine: bool = False,
+        fresh_nodes: Collection[str] = (),
+    ) -> None:
+        """`fresh_nodes` are the stacks whose nodes are others in each block."""
+        self._strategy, self._usd_hourly = strategy, usd_hourly
+        self._on_one_machine, self._fresh_nodes = on_one_machine, fresh_nodes
         self._observations: dict[tuple[str, int], Observation] = {}
         self._made: dict[int, tuple[int, Decision]] = {}
 
@@ -60,13 +69,16 @@ class Decisions:
                 self._usd_hourly[stack],
             )
             assert seen is not None  # a run without a cost is recorded as a failure
-            # A stack's cluster is created once, so its nodes stay the same throughout the sweep.
             self._observations[key, block] = replace(
                 seen,
                 deployment_sd=prior_sd(on_one_machine=self._on_one_machine),
-                machines="" if self._on_one_machine else stack,
+                machines="" if self._on_one_machine else self._machines(stack, block),
             )
         return self._observations[key, block]
+
+    def _machines(self, stack: str, block: int) -> str:
+        """A stack's cluster is created once, and keeps its nodes throughout the sweep unless it asks for others."""
+        return f"{stack}, block {block}" if stack in self._fresh_nodes else stack
 
     def decision(self, state: SweepState, objective: int) -> Decision:
         """The decision among the candidates with this objective that have not failed."""

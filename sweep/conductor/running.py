@@ -39,7 +39,12 @@ class Running:
         self.settings = journal.settings
         self.state = SweepState.of(self.settings.candidates, journal.records, journal.resumptions)
         usd_hourly = {stack: of.usd_hourly for stack, of in expected.items() if of.usd_hourly is not None}
-        self.decisions = Decisions(strategy, usd_hourly, on_one_machine=self.settings.on_one_machine)
+        self.decisions = Decisions(
+            strategy,
+            usd_hourly,
+            on_one_machine=self.settings.on_one_machine,
+            fresh_nodes=[stack for stack, of in expected.items() if of.fresh_nodes],
+        )
         self.limits = Limits(self.settings, expected)
         self._views = Views(journal.sweep_id, self.decisions, self.limits)
         self.doing = {stack: Doing() for stack in self.state.stacks}

@@ -26,6 +26,8 @@ _TIMES = {
     "kubernetes": _Times(create_s=120, update_s=90, destroy_s=60),
     "gke": _Times(create_s=1200, update_s=120, destroy_s=1200),
 }
+# To delete a node pool and to make another one of as many nodes. An estimate.
+_REPLACE_NODES_S = 300
 
 
 def expected_of(stack: str) -> Expected:
@@ -47,4 +49,7 @@ def expected_of(stack: str) -> Expected:
         test = load_cost(settings.load_shape, settings.region)
         known = serving.hourly is not None and test.hourly is not None
         billed = (serving.hourly or 0) + (test.hourly or 0) if known else None
-    return Expected(serving.hourly, billed, times.create_s, times.update_s, times.destroy_s)
+    fresh_nodes = settings.platform == "gke" and settings.gke.fresh_nodes
+    # At most: candidates of one block have the same nodes, but a race measures few of them one after the other.
+    update_s = times.update_s + (_REPLACE_NODES_S if fresh_nodes else 0)
+    return Expected(serving.hourly, billed, times.create_s, update_s, times.destroy_s, fresh_nodes)

@@ -21,11 +21,11 @@ def between_deployments(sd: float) -> str:
 
 
 def between_machines(sd: float) -> str:
-    """What a claim about several stacks rests on, each of which had one set of nodes."""
+    """What a claim about several stacks rests on, as long as they had fewer than three sets of nodes."""
     return (
-        f"nodes of one machine type differ by {_percent(sd)} (standard deviation). That is assumed, because each stack"
-        " was measured on one set of nodes; two more sweeps, each on new nodes, measure it (`shapebench verdict` then"
-        " compares all)."
+        f"nodes of one machine type differ by {_percent(sd)} (standard deviation). That is assumed, because"
+        " stacks were measured on fewer than three sets of nodes; two more sweeps, each on new nodes, measure it"
+        " (`shapebench verdict` then compares all), or one with `shapebench:gke.freshNodes`."
     )
 
 

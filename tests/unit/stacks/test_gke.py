@@ -63,14 +63,21 @@ def test_more_processes_of_the_generator_than_a_load_node_has_cores_are_refused(
     assert parse_settings(larger).processes == 5
 
 
+def test_nodes_are_replaced_for_another_rerun_and_only_where_asked_for():
+    asked = with_defaults(GOOD | {"gke": {"freshNodes": True}})
+    one, same, other = (parse_settings(asked | {"rerun": rerun}).machine_token for rerun in ("a", "a", "b"))
+    assert one == same != other
+    assert parse_settings(with_defaults(GOOD | {"rerun": "a"})).machine_token is None
+
+
 WRONG = [
+    ({"freshNodes": "sometimes"}, "gke.freshNodes", "Give true or false"),
     ({"servingImage": "tensorflow/serving:latest"}, "gke.servingImage", "tensorflow/serving:2.20.0"),
     ({"servingImage": "tensorflow/serving"}, "gke.servingImage", "a digest"),
     ({"loadMachineType": "e2-medium"}, "gke.loadMachineType", "stacks/machine_series.toml"),
     (
         {"loadNodes": 2},
-        "gke.loadNodes is no longer a setting: each pod of the load generator has a node, so load.pods says how many there"
-        " are",
+        "gke.loadNodes is no longer a setting: each pod of the load generator has a node, so load.pods says how many",
         "remove it: pulumi config rm --path shapebench:gke.loadNodes",
     ),
     (

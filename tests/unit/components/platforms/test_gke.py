@@ -48,6 +48,7 @@ OF_THE_SHAPE = (
     "/gke-load-test-run",
 )
 CHANGED_GKE: dict[str, Any] = {
+    "freshNodes": True,
     "servingImage": "tensorflow/serving:2.19.1",
     "generatorImage": "locustio/locust:2.46.5",
     "loadMachineType": "e2-standard-8",

@@ -235,3 +235,12 @@ def test_the_records_give_the_same_state_as_the_sweep_had(tmp_path: Path, seed: 
         replayed = SweepState.of(many, journal.records, journal.resumptions)
         assert replayed.__dict__ == states[-1].__dict__
     assert journal.resumptions
+
+
+def test_blocks_of_a_stack_share_their_machines_unless_it_has_fresh_nodes() -> None:
+    written = Written()
+    for block in (1, 2):
+        written.do(Measure(A, block, Length.full), Result.measured)
+    for fresh, sets in (((), {"a"}), (("a",), {"a, block 1", "a, block 2"})):
+        decisions = Decisions(Blocks(2), {"a": 1.0, "b": 1.0}, fresh_nodes=fresh)
+        assert {run.machines for run in decisions.observed(written.state, A.key)} == sets

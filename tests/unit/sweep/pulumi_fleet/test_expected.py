@@ -1,5 +1,7 @@
 """What is known of a stack before it is made."""
 
+from dataclasses import replace
+
 import pytest
 
 from analysis.pricing.stack_cost import kept_cost, load_cost
@@ -33,3 +35,11 @@ def test_machines_that_are_there_already_are_not_billed(stack: str) -> None:
 def test_a_stack_without_a_file_is_an_error_that_names_those_that_have_one() -> None:
     with pytest.raises(LastingError, match=r"no stack 'of-nobody'.*8cpu-16gb"):
         expected_of("of-nobody")
+
+
+def test_other_nodes_in_each_block_take_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, usual = load_settings("8cpu-16gb"), expected_of("8cpu-16gb")
+    fresh = settings.model_copy(update={"gke": settings.gke.model_copy(update={"fresh_nodes": True})})
+    monkeypatch.setattr("sweep.pulumi_fleet.expected.load_settings", lambda _: fresh)
+    assert not usual.fresh_nodes
+    assert expected_of("8cpu-16gb") == replace(usual, update_s=usual.update_s + 300, fresh_nodes=True)
