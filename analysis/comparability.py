@@ -2,13 +2,14 @@
 
 Which server a run had is a factor, and which build of it a condition: runs of two servers compare, those of two builds
 of one do not. What is unknown is a value of its own: two unknown CPU models may be the same, an unknown and a known one
-may not.
+may not. On GKE the CPU model comes by chance with the nodes: a ranking takes the runs on all of them
+(analysis/verdict/mix.py), and only two runs that are compared as they are need the same.
 """
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from hashlib import sha256
 from operator import attrgetter
@@ -65,6 +66,16 @@ def _brief_cpus(manifest: Manifest) -> str:
     return cpus(manifest, lambda machine: machine.cpu_model or UNKNOWN_CPU)
 
 
+def has_drawn_cpus(manifest: Manifest) -> bool:
+    """Whether its nodes got their CPU models by chance, and all of these are known."""
+    known = all(replica.cpu_model is not None for replica in manifest.replicas)
+    return manifest.platform == "gke" and bool(manifest.replicas) and known
+
+
+def _cpus_unless_drawn(manifest: Manifest) -> str:
+    return "the CPU models that its nodes got" if has_drawn_cpus(manifest) else cpus(manifest)
+
+
 def load_name(manifest: Manifest) -> str:
     settings = manifest.load.model_dump(exclude={"mode"}, exclude_none=True)
     return f"{manifest.load.title} ({', '.join(f'{name} {value}' for name, value in settings.items())})"
@@ -106,6 +117,8 @@ CONDITIONS = (
     Condition("generator", "with the generator", _generator, "with the same generator"),
     CPU,
 )
+# Of runs whose variants are ranked.
+RANKED_CONDITIONS = (*CONDITIONS[:-1], replace(CPU, value=_cpus_unless_drawn))
 # What two runs of one server must have in common, and two servers cannot.
 BUILD = tuple(each for each in CONDITIONS if each.name in ("server", "image"))
 # Of runs whose figures at their own load are compared; a capacity follows from runs under any load.

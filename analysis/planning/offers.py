@@ -70,7 +70,7 @@ def _offer(ranked: Ranked, objective: Objective, terms: Terms, curve_of: CurveOf
         # The law is checked here, so that a fleet that it cannot predict is no offer.
         effect.check()
         relative = partial(_relative, effect, newest.serving.replicas / newest.shape.nodes)
-    sizing = Sizing(capacity.low / newest.shape.nodes, relative, terms.headroom, terms.zones)
+    sizing = Sizing(ranked.capacity.certain_rps / newest.shape.nodes, relative, terms.headroom, terms.zones)
     return Offer(ranked, newest.shape, newest.cost.region, sizing, effect, uploaded_bytes_in(newest.cost))
 
 

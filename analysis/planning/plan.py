@@ -87,7 +87,7 @@ def _candidate(offer: Offer, requirement: Requirement) -> PlannedFleet:
     nodes, zones = offer.sizing.nodes_for(requirement.rps), requirement.terms.zones
     capacity = offer.ranked.capacity.rps
     # With the upper end the same load is as with the lower end a load that is so much smaller.
-    at_best_rps = requirement.rps * capacity.low / capacity.high
+    at_best_rps = requirement.rps * offer.ranked.capacity.certain_rps / capacity.high
     lost = lost_nodes(nodes, zones)
     return PlannedFleet(
         offer=offer,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from analysis.formatting import MISSING, money, number, shape_name
+from analysis.formatting import MISSING, money, number, percent, shape_name
 from analysis.report.tables import Column, Table
 from analysis.statistics.summary import FIGURES
 from analysis.verdict.capacity import Meets
@@ -64,6 +64,39 @@ def ranking_table(ranking: Sequence[Ranked]) -> Table:
         "In brackets: the 95 % interval over deployments. At most more: what choosing the variant costs at most above"
         " the best of the others, all statements together at 95 %.",
         marked=frozenset(at for at, place in enumerate(found) if place in WINNERS),
+    )
+
+
+def cpus_table(ranking: Sequence[Ranked]) -> Table | None:
+    """The cost of each variant on each CPU model that its nodes may get by chance; None where none may."""
+    rows = tuple(
+        (
+            each.label,
+            on.cpu,
+            on.share.text(percent),
+            str(on.nodes),
+            each.usd_per_million_on(on).text(money) if on.is_seen else MISSING,
+            on.rps.text(number) if on.is_seen else MISSING,
+        )
+        for each in ranking
+        for on in each.capacity.cpus
+    )
+    return (
+        Table(
+            "Cost on each CPU model",
+            (
+                Column("variant", "text"),
+                Column("CPU model", "wrap"),
+                Column("share of nodes, %"),
+                Column("nodes seen"),
+                Column("USD/million"),
+                Column("capacity, 1/s"),
+            ),
+            rows,
+            "Nodes get one of these CPU models by chance. The ranking is by the cost that is expected over them.",
+        )
+        if rows
+        else None
     )
 
 

@@ -20,7 +20,7 @@ from analysis.report.charts.resource_usage import others_sentence, others_table,
 from analysis.report.charts.run_charts import run_charts
 from analysis.report.charts.series import Series
 from analysis.report.collect import Findings, Run
-from analysis.report.comparison import claims_table, effects_table, ranking_table
+from analysis.report.comparison import claims_table, cpus_table, effects_table, ranking_table
 from analysis.report.headline import Headline, headline
 from analysis.report.provenance import Facts, provenance
 from analysis.report.run_tables import (
@@ -183,7 +183,7 @@ def _compared(findings: Findings) -> Iterator[Section]:
             *(ranking_charts(ranking) if len(ranking) > 1 else ()),
             *filter(None, at_other_loads),
         ),
-        (ranking_table(ranking),),
+        tuple(filter(None, (ranking_table(ranking), cpus_table(ranking)))),
         is_summary=True,
     )
     if race := race_chart(ranking):

@@ -69,10 +69,16 @@ def _half_width(difference: Difference, variants: int) -> float:
 
 
 def difference_of(one: Mean, other: Mean) -> Difference:
-    """Variants on the same machines are compared by their deployments there, others by their sets of machines."""
+    """Variants on the same machines are compared by their deployments there, others by their sets of machines.
+
+    What is uncertain of the mix of CPU models counts as far as it is not the same for both.
+    """
+    mixes = [each.mix for each in (one, other)]
     if one.machines != other.machines:
         one, other = one.of_machines or one, other.of_machines or other
     error = together(one.error, other.error)
+    if mix := mixes[0] or mixes[1]:
+        error = together(error, mix.less(mixes[1] if mixes[0] else None))
     degrees = min(error.degrees, one.all_degrees, other.all_degrees)
     return Difference(one.log_value - other.log_value, error.value, degrees)
 

@@ -12,11 +12,14 @@ machines, for comparisons with variants on the same ones, and as one of the sets
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from statistics import fmean
 
+import numpy as np
+
 from analysis.interval import Interval
+from analysis.results.columns import Floats
 from analysis.statistics.estimate import student_t
 
 # What is assumed of the standard deviation between deployments, as a share, and how many degrees of freedom that is
@@ -51,11 +54,31 @@ class Observation:
 
 
 @dataclass(frozen=True)
+class Mix:
+    """How far the mean may be off for the CPU models that its nodes get: draws from the posterior, around 0.
+
+    The draws of all variants of a pool of machines belong together, so what is uncertain of both cancels in their
+    difference: analysis/statistics/lottery.py.
+    """
+
+    log_values: Floats
+    degrees: float
+
+    def less(self, other: "Mix | None") -> "Variance":
+        """The variance of the difference, or of this alone."""
+        return Variance(float(np.var(self.log_values - (other.log_values if other else 0.0))), self.degrees)
+
+    def times(self, factor: float) -> "Mix":
+        return replace(self, log_values=self.log_values * factor)
+
+
+@dataclass(frozen=True)
 class Mean:
     """The mean logarithm of a variant over all deployments that it could have, and the variance of this estimate.
 
     `all_degrees` are those of the deployments of all variants together, more than which no comparison has. `machines`
     are the sets of machines that it ran on. `of_machines` is the mean over all sets of machines that it could have.
+    `mix` is what is uncertain besides, where the CPU model comes by chance.
     """
 
     log_value: float
@@ -66,6 +89,7 @@ class Mean:
     all_degrees: float = math.inf
     machines: frozenset[str] = frozenset()
     of_machines: "Mean | None" = None
+    mix: Mix | None = field(default=None, compare=False)
 
     @property
     def error(self) -> "Variance":

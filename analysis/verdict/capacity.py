@@ -7,11 +7,14 @@ from enum import StrEnum
 from typing import TypeGuard
 
 from analysis.capacity.evidence import Evidence
+from analysis.comparability import has_drawn_cpus
 from analysis.interval import Interval
 from analysis.results.manifest import Manifest
 from analysis.statistics.deployments import PRIOR_DEGREES, Effects, Mean, Observation, fit_effects, prior_sd
 from analysis.statistics.estimate import Z, student_t
+from analysis.statistics.lottery import Lottery, OnCpu, draw_lottery
 from analysis.verdict.machines import machine_sets
+from analysis.verdict.mix import draw_of, pools_of
 
 # A run that does not say which deployment answered it is of the one deployment that its variant had.
 _UNKNOWN = "unknown"
@@ -32,7 +35,8 @@ class Meets(StrEnum):
 class Capacity:
     """The capacity of a variant in requests per second; `mean` is that of its searches, None without any.
 
-    `contradicted_by` is a bound on the other side of this mean; then `rps` covers both.
+    `contradicted_by` is a bound on the other side of this mean; then `rps` covers both. Where its nodes may get several
+    CPU models, `rps` and `mean` are expected over the mix, and `cpus` is the capacity on each model.
     """
 
     rps: Interval[float | None]
@@ -41,10 +45,16 @@ class Capacity:
     meets: Meets
     deployments: int
     evidence: tuple[Evidence, ...]
+    cpus: tuple[OnCpu, ...] = ()
 
     @property
     def runs(self) -> int:
         return len(self.evidence)
+
+    @property
+    def certain_rps(self) -> float:
+        """What a deployment can certainly serve, also on the slowest CPU model that was seen."""
+        return min(self.rps.low, *(on.rps.low for on in self.cpus if on.is_seen), math.inf)
 
     @property
     def agreed_mean(self) -> Mean | None:
@@ -52,32 +62,68 @@ class Capacity:
         return None if self.contradicted_by else self.mean
 
 
-def capacities(told: Mapping[str, Sequence[Told]]) -> tuple[dict[str, Capacity], Effects | None]:
+def capacities(
+    told: Mapping[str, Sequence[Told]], *, over_cpus: bool = False
+) -> tuple[dict[str, Capacity], Effects | None]:
     """By variant, from all of its runs that say something; and what the searches say of deployments, if there are any.
 
-    How much deployments and runs differ is estimated from all variants together.
+    How much deployments and runs differ is estimated from all variants together. `over_cpus`: expected over the CPU
+    models that nodes get by chance; otherwise all runs of a variant were on the same.
     """
     machines = machine_sets(manifest for runs in told.values() for manifest, _ in runs)
-    observations = [
-        _observation(variant, manifest, evidence.rps, machines[manifest.run_id])
+    observed = {
+        manifest.run_id: _observation(variant, manifest, evidence.rps, machines[manifest.run_id])
         for variant, runs in told.items()
         for manifest, evidence in runs
         if _is_value(evidence.rps)
-    ]
+    }
+    lottery = _lottery(told, observed) if over_cpus else None
     assumed_sd = prior_sd(on_one_machine=any(run.platform == "local" for runs in told.values() for run, _ in runs))
-    effects = fit_effects(observations, assumed_sd) if observations else None
+    if lottery:
+        effects: Effects | None = lottery.effects
+    else:
+        effects = fit_effects(list(observed.values()), assumed_sd) if observed else None
     deployment_sd = effects.deployment_sd if effects else assumed_sd
-    return {variant: _capacity(runs, effects, variant, deployment_sd) for variant, runs in told.items()}, effects
+    return {
+        variant: _capacity(runs, effects, lottery, variant, deployment_sd) for variant, runs in told.items()
+    }, effects
 
 
-def _capacity(runs: Sequence[Told], effects: Effects | None, variant: str, deployment_sd: float) -> Capacity:
+def _lottery(told: Mapping[str, Sequence[Told]], observed: Mapping[str, Observation]) -> Lottery | None:
+    runs = [(variant, manifest) for variant, of_variant in told.items() for manifest, _ in of_variant]
+    draws = [
+        draw_of(variant, manifest, observed.get(manifest.run_id))
+        for variant, manifest in runs
+        if has_drawn_cpus(manifest)
+    ]
+    others = [
+        observed[manifest.run_id]
+        for _, manifest in runs
+        if manifest.run_id in observed and not has_drawn_cpus(manifest)
+    ]
+    return draw_lottery(draws, others, pools_of(manifest for _, manifest in runs))
+
+
+def _capacity(
+    runs: Sequence[Told], effects: Effects | None, lottery: Lottery | None, variant: str, deployment_sd: float
+) -> Capacity:
     mean = effects.means.get(variant) if effects else None
-    bounds = _bounds([evidence.rps for _, evidence in runs if not _is_value(evidence.rps)], deployment_sd)
+    expected = lottery.expected.get(variant) if lottery else None
+    bounds = _bounds(
+        [
+            lottery.over_the_mix(draw_of(variant, manifest), evidence.rps) if lottery else evidence.rps
+            for manifest, evidence in runs
+            if not _is_value(evidence.rps)
+        ],
+        deployment_sd,
+    )
     contradicts = mean is not None and not bounds.low <= mean.estimate.value <= bounds.high
-    rps = _with_bounds(mean.estimate, bounds) if mean else bounds
+    estimate = expected.rps if expected else mean.estimate if mean else None
+    rps = _with_bounds(estimate, bounds) if estimate else bounds
     deployments = {manifest.deployment or _UNKNOWN for manifest, _ in runs}
     evidence = tuple(evidence for _, evidence in runs)
-    return Capacity(rps, mean, bounds if contradicts else None, _meets(runs), len(deployments), evidence)
+    cpus = expected.cpus if expected else ()
+    return Capacity(rps, mean, bounds if contradicts else None, _meets(runs), len(deployments), evidence, cpus)
 
 
 def _is_value(rps: Interval[float | None]) -> TypeGuard[Interval[float]]:

@@ -4,6 +4,7 @@ A sweep changes no stack file, so one line is enough, and can be typed again. Th
 from how much deployments and runs have differed so far.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -99,7 +100,7 @@ def _to_settle(
         return
     costs, labels = log_costs(ranking, objective), [each.label for each in open_ones]
     if by_machines:
-        costs = {label: mean.of_machines or mean for label, mean in costs.items()}
+        costs = {label: replace(mean.of_machines or mean, mix=mean.mix) for label, mean in costs.items()}
     more = deployments_to_settle(costs, first.label, labels, effects.compared, objective.within)
     if more is None:
         return
@@ -138,6 +139,7 @@ def deployments_to_settle(
                 variance=min(mean.variance, per_deployment / total[name]),
                 degrees_of_freedom=max(mean.degrees_of_freedom, degrees),
                 all_degrees=max(mean.all_degrees, degrees),
+                mix=mean.mix and mean.mix.times(math.sqrt(mean.deployments / total[name])),
             )
             for name, mean in costs.items()
         }

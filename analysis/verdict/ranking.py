@@ -10,6 +10,7 @@ from analysis.objective import Objective
 from analysis.statistics.best import Standing, compare_with_best
 from analysis.statistics.deployments import Mean
 from analysis.statistics.estimate import Price
+from analysis.statistics.lottery import OnCpu
 from analysis.verdict.capacity import Capacity, Meets
 from analysis.verdict.variants import Variant
 from stacks.serving_variant import ServingVariant
@@ -49,6 +50,10 @@ class Ranked:
     def usd_per_million_requests(self) -> Interval[float | None]:
         return self.price.usd_per_million_requests(self.capacity.rps)
 
+    def usd_per_million_on(self, on_cpu: OnCpu) -> Interval[float]:
+        """Per million predictions, at capacity, where all nodes have this CPU model."""
+        return self.price.usd_per_million(on_cpu.rps)
+
     @property
     def figures(self) -> dict[str, Interval[float]]:
         """What pairs of variants are compared by, by the names of `analysis.statistics.summary.FIGURES`."""
@@ -67,6 +72,16 @@ class Ranked:
             "usd_per_million": self.usd_per_million.to_dict(),
             **self.price.of_requests(self.capacity.rps),
             "at_most_more_percent": standing.at_most_more * 100 if standing and bounded else None,
+            "cpus": [
+                {
+                    "cpu": each.cpu if each.is_seen else None,
+                    "nodes": each.nodes,
+                    "share": each.share.to_dict(),
+                    "capacity_rps": each.rps.to_dict(),
+                    "usd_per_million": self.usd_per_million_on(each).to_dict(),
+                }
+                for each in self.capacity.cpus
+            ],
             "meets": self.meets.value,
             "deployments": self.capacity.deployments,
             "runs": self.runs,

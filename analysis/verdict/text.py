@@ -8,6 +8,7 @@ from analysis.formatting import counted, money, number, predictions_text, stack_
 from analysis.objective import Objective
 from analysis.results.disturbance import was_disturbed
 from analysis.verdict.capacity import Meets
+from analysis.verdict.mix import pool_of
 from analysis.verdict.ranking import Ranked
 from analysis.verdict.verdict import Verdict
 
@@ -132,6 +133,7 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
                 f" {each.capacity.mean.estimate.text(number)} requests per second, other runs"
                 f" {each.capacity.contradicted_by.text(number)}; its interval covers both."
             )
+    yield from _by_chance(verdict.ranking)
     effects = verdict.effects
     if effects and effects.compared.is_prior:
         what, why = "The difference between deployments", "variants were deployed fewer than three times"
@@ -148,6 +150,30 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
             "Some or all of the ranked servers ran on an unknown CPU model, so their CPUs may differ; run the variants"
             " again to record it."
         )
+
+
+def _by_chance(ranking: Sequence[Ranked]) -> Iterator[str]:
+    """What each CPU model costs, of the first variants whose nodes may get several."""
+    drawn = [each for each in ranking if each.capacity.cpus]
+    for each in drawn[:_NAMED]:
+        pool = pool_of(each.variant.newest)
+        nodes = counted(sum(on.nodes for on in each.capacity.cpus), "node")
+        costs = [
+            f"{money(each.usd_per_million_on(on).value)} USD on {on.cpu} ({on.share.value * 100:.0f} % of the nodes)"
+            for on in each.capacity.cpus
+            if on.is_seen
+        ]
+        yield (
+            f"A million predictions on {each.label} cost {', '.join(costs)}; {each.usd_per_million.text(money)} USD is"
+            f" expected over the CPU models that nodes of {pool} get by chance, of which {nodes} were seen."
+        )
+        for unseen in (on for on in each.capacity.cpus if not on.is_seen):
+            yield (
+                f"{pool} is known to have another CPU model, which no run saw: up to {unseen.share.high * 100:.0f} % of"
+                " the nodes may get it, and the interval allows for what it may cost."
+            )
+    if more := len(drawn[_NAMED:]):
+        yield f"So it is of {counted(more, 'more variant')}; the table has them."
 
 
 def _not_in_the_ranking(verdict: Verdict) -> Iterator[str]:

@@ -1,11 +1,11 @@
 """Which runs are of one variant, and which variants are ranked: those that ran under the same conditions."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from analysis.comparability import CONDITIONS, comparison_key, largest_group
+from analysis.comparability import CONDITIONS, RANKED_CONDITIONS, Condition, comparison_key, largest_group
 from analysis.formatting import shape_name, shortest_names, stack_and_serving_name
 from analysis.results.manifest import Manifest
 from stacks.servers import server_title
@@ -29,10 +29,11 @@ def comparable(
 ) -> tuple[tuple[Variant, ...], tuple[tuple[Manifest, tuple[str, ...]], ...]]:
     """The variants that are ranked, and the runs that do not compare with them, each with its reasons.
 
-    The load is no condition: whatever was sent, a run says something of the same capacity.
+    The load is no condition: whatever was sent, a run says something of the same capacity. Nor is a CPU model that came
+    by chance.
     """
-    chosen, excluded = largest_group(manifests, variant_key)
-    return variants_of(chosen), tuple(excluded)
+    chosen, excluded = largest_group(manifests, variant_key, RANKED_CONDITIONS)
+    return variants_of(chosen, RANKED_CONDITIONS), tuple(excluded)
 
 
 def variant_key(manifest: Manifest) -> str:
@@ -40,13 +41,13 @@ def variant_key(manifest: Manifest) -> str:
     return f"{manifest.stack} {shape_name(manifest)} {manifest.serving.settings('server_version')}"
 
 
-def variants_of(manifests: Iterable[Manifest]) -> tuple[Variant, ...]:
+def variants_of(manifests: Iterable[Manifest], conditions: Sequence[Condition] = CONDITIONS) -> tuple[Variant, ...]:
     """The runs of each variant, whatever their load; under other conditions a variant is another one."""
     groups: dict[object, list[Manifest]] = defaultdict(list)
     for manifest in sorted(manifests, key=attrgetter("run_id")):
-        groups[variant_key(manifest), comparison_key(manifest)].append(manifest)
+        groups[variant_key(manifest), comparison_key(manifest, conditions)].append(manifest)
     first = [runs[0] for runs in groups.values()]
-    differing = [each for each in CONDITIONS if len(set(map(each.value, first))) > 1]
+    differing = [each for each in conditions if len(set(map(each.value, first))) > 1]
 
     def with_conditions(manifest: Manifest) -> str:
         return " · ".join((_all_settings(manifest), *(each.value(manifest) for each in differing)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from analysis.capacity.evidence import Evidence, NoEvidence, evidence_of
-from analysis.comparability import CONDITIONS
+from analysis.comparability import CONDITIONS, CPU, cpu_shares
 from analysis.objective import Asked, Objective, objective_of
 from analysis.parallel import for_each
 from analysis.pricing.cost import why_unpriced
@@ -67,10 +67,14 @@ class Verdict:
     def conditions(self) -> dict[str, str]:
         """What is the same in all ranked runs, by the names of `analysis.comparability.CONDITIONS`.
 
-        Of several servers, the builds of all of them.
+        Of several servers, the builds of all of them; of several CPU models, which come by chance, all of them.
         """
         newest = [each.variant.newest for each in self.ranking]
-        return {each.name: ", ".join(dict.fromkeys(map(each.value, newest))) for each in CONDITIONS if newest}
+        found = {each.name: ", ".join(dict.fromkeys(map(each.value, newest))) for each in CONDITIONS if newest}
+        runs = [run for each in self.ranking for run in each.variant.manifests]
+        if len(set(map(CPU.value, runs))) > 1:
+            found[CPU.name] = " or ".join(sorted({cpu for run in runs for cpu in cpu_shares(run)}))
+        return found
 
     @property
     def price_notes(self) -> tuple[str, ...]:
@@ -103,14 +107,16 @@ def judge(manifest: Manifest, rows: RunRows, objective: Objective) -> Judged:
     return Judged(manifest, tuple(reasons), said)
 
 
-def verdict_of(runs: Iterable[Judged], objective: Objective, store_uri: str = DEFAULT_STORE) -> Verdict:
+def verdict_of(
+    runs: Iterable[Judged], objective: Objective, store_uri: str = DEFAULT_STORE, *, over_cpus: bool = True
+) -> Verdict:
     """The verdict on runs of the results store at `store_uri`, which further ones are to go to."""
     judged = {run.manifest.run_id: run for run in runs}
     excluded = [(run.manifest, why) for run in judged.values() if (why := run.why_excluded)]
     said = {run_id: run.said for run_id, run in judged.items() if isinstance(run.said, Evidence) and not run.reasons}
     variants, incomparable = comparable(judged[run_id].manifest for run_id in said)
     told = {each.label: [(manifest, said[manifest.run_id]) for manifest in each.manifests] for each in variants}
-    found, effects = capacities(told)
+    found, effects = capacities(told, over_cpus=over_cpus)
     ranking = rank([Ranked(each, found[each.label], known_price_of(each.newest)) for each in variants], objective)
     measured = {variant_key(each.newest) for each in variants}
     silent = [run.manifest for run in judged.values() if not run.reasons and isinstance(run.said, NoEvidence)]

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 
 from analysis.objective import Asked
-from analysis.report.comparison import claims_table, effects_table, ranking_table
+from analysis.report.comparison import claims_table, cpus_table, effects_table, ranking_table
 from analysis.report.tables import Table
 from analysis.results.store import ResultsStore
 from analysis.verdict.capacity import Meets
@@ -75,8 +75,14 @@ def _text(verdict: Verdict) -> str:
 
 
 def _tables(verdict: Verdict) -> list[Table]:
-    """The ranking, the effects of factors and the claims; nothing where nothing is ranked."""
+    """The ranking, costs on CPU models, the effects of factors and the claims; nothing where nothing is ranked."""
     if not verdict.ranking:
         return []
     found = effects(verdict.ranking)
-    return [ranking_table(verdict.ranking), *([effects_table(found)] if found else []), claims_table(claims(found))]
+    by_cpu = cpus_table(verdict.ranking)
+    return [
+        ranking_table(verdict.ranking),
+        *([by_cpu] if by_cpu else []),
+        *([effects_table(found)] if found else []),
+        claims_table(claims(found)),
+    ]

@@ -107,7 +107,7 @@ def costs_by_limit(ranking: Sequence[Ranked], runs: Sequence[Run], objective: Ob
             ]
             for each in ranking
         }
-        found, _ = capacities({label: said for label, said in told.items() if said})
+        found, _ = capacities({label: said for label, said in told.items() if said}, over_cpus=True)
         rows += [
             {"limit": limit_ms, "usd": each.price.usd_per_million(rps).value, "place": place}
             for place, each in enumerate(ranking)

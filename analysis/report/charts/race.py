@@ -56,7 +56,7 @@ def costs_by_run(ranking: Sequence[Ranked]) -> list[dict[str, float]]:
     for number, (place, manifest, evidence) in enumerate(sorted(searches, key=lambda search: search[1].run_id), 1):
         ranked = ranking[place]
         until_then[ranked.label].append((manifest, evidence))
-        found, _ = capacities(until_then)
+        found, _ = capacities(until_then, over_cpus=True)
         cost = ranked.price.usd_per_million(found[ranked.label].rps)
         if has_value(cost):
             rows.append({"run": number, "place": place, "usd": cost.value, "low": cost.low, "high": cost.high})

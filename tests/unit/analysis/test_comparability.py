@@ -8,6 +8,7 @@ from analysis.capacity.evidence import Basis, Evidence
 from analysis.comparability import UNKNOWN_CPU, comparison_group, comparison_key, cpus, differences, largest_group
 from analysis.interval import Interval
 from analysis.objective import Objective
+from analysis.report.comparison import cpus_table
 from analysis.results.manifest import Machine, Manifest, Repeat, Replica
 from analysis.statistics.spread import repeats_of
 from analysis.statistics.within import RunFigures
@@ -147,11 +148,11 @@ MACHINES = st.sampled_from([(), (BROADWELL, BROADWELL), (ROME, ROME), (ROME, BRO
 RUNS = st.lists(st.tuples(MACHINES, st.sampled_from([2, 4, 8]), st.floats(20, 90)), min_size=1, max_size=9)
 
 
-def measured(runs: list[tuple[Any, int, float]]) -> list[Judged]:
+def measured(runs: list[tuple[Any, int, float]], platform: str = "kubernetes") -> list[Judged]:
     """Runs with these machines and inter_op that searched, each with a capacity that is known to 2 %."""
     found = []
     for machines, inter_op, rps in runs:
-        run = a_run(*machines, inter_op=inter_op, load="capacity")
+        run = a_run(*machines, inter_op=inter_op, load="capacity", platform=platform)
         found.append(Judged(run, (), Evidence(run.run_id, Basis.search, Interval(rps, rps * 0.98, rps * 1.02))))
     return found
 
@@ -266,3 +267,59 @@ def test_repeats_that_moved_to_another_cpu_are_spread_of_their_own():
         known = Interval(rps, rps * 0.98, rps * 1.02)
         found.append((run, (RunFigures(run.run_id, 1000, known, Interval(0, 0, 0.001), {0.99: known}), [])))
     assert sorted(each.spreads[0].median for each in repeats_of(found)) == [40, 80]
+
+
+def gke(*runs: tuple[Any, int, float]) -> list[Judged]:
+    """Searches on GKE, each on new nodes with these CPUs."""
+    found = []
+    for run in measured(list(runs), "gke"):
+        manifest = run.manifest
+        replicas = tuple(
+            each.model_copy(update={"node": f"{manifest.run_id} {each.name}"}) for each in manifest.replicas
+        )
+        found.append(Judged(manifest.model_copy(update={"replicas": replicas}), (), run.said))
+    return found
+
+
+def test_on_gke_a_cpu_that_came_by_chance_leaves_no_run_out_and_the_cost_is_expected_over_the_models():
+    xeons, epycs, mixed = (BROADWELL, BROADWELL), (ROME, ROME), (ROME, BROADWELL)
+    verdict = judged(gke((xeons, 4, 40), (epycs, 4, 56), (mixed, 4, 41), (epycs, 4, 56), (xeons, 4, 40)))
+    [ranked] = verdict.ranking
+    assert verdict.excluded == verdict.left_out == ()
+    assert ranked.runs == 5
+    assert verdict.conditions["cpu"] == f"{ROME_NAME} or {BROADWELL_NAME}"
+    on = {each["cpu"]: each for each in ranked.to_dict()["cpus"]}
+    assert {cpu: each["nodes"] for cpu, each in on.items()} == {ROME_NAME: 5, BROADWELL_NAME: 5}
+    assert on[ROME_NAME]["capacity_rps"]["value"] == pytest.approx(56, rel=0.02)
+    rome, xeon = (on[cpu]["usd_per_million"]["value"] for cpu in (ROME_NAME, BROADWELL_NAME))
+    assert rome < ranked.usd_per_million.value < xeon
+    text = paragraph(verdict)
+    assert f"USD on {ROME_NAME} (50 % of the nodes)" in text
+    assert "is expected over the CPU models that nodes of E2 in us-central1 get by chance, of which 10 nodes" in text
+    table = cpus_table(verdict.ranking)
+    assert [row[1] for row in table.rows] == list(on)
+
+
+def test_the_ranking_does_not_hang_on_which_cpu_came():
+    """The variant with 2 threads is slower on either CPU model, but its runs drew the faster one."""
+    xeons, epycs = (BROADWELL, BROADWELL), (ROME, ROME)
+    lucky = [(epycs, 2, 50)] * 3 + [(xeons, 2, 36)]
+    unlucky = [(xeons, 4, 40)] * 3 + [(epycs, 4, 56)]
+    assert [each.variant.newest.serving.inter_op for each in judged(gke(*lucky, *unlucky)).ranking] == [4, 2]
+
+
+def test_a_cpu_that_the_series_has_and_no_run_saw_is_said_and_allowed_for():
+    verdict = judged(gke(((ROME, ROME), 4, 56), ((ROME, ROME), 4, 56)))
+    [ranked] = verdict.ranking
+    assert [each["cpu"] for each in ranked.to_dict()["cpus"]] == [ROME_NAME, None]
+    assert "E2 in us-central1 is known to have another CPU model, which no run saw: up to" in paragraph(verdict)
+    on_any_cluster = judged(measured([((ROME, ROME), 4, 56), ((ROME, ROME), 4, 56)])).ranking[0]
+    assert on_any_cluster.capacity.cpus == ()
+    assert on_any_cluster.usd_per_million.high < ranked.usd_per_million.high
+
+
+def test_a_fleet_is_sized_by_the_slowest_cpu_that_was_seen():
+    xeons, epycs = (BROADWELL, BROADWELL), (ROME, ROME)
+    capacity = judged(gke((xeons, 4, 40), (epycs, 4, 56), (epycs, 4, 56), (xeons, 4, 40))).ranking[0].capacity
+    assert capacity.certain_rps < 40 < capacity.rps.low
+    assert capacity.certain_rps == min(each.rps.low for each in capacity.cpus)

@@ -356,11 +356,33 @@ def add_searches(store):
     return store
 
 
-def test_verdict_names_the_runs_that_are_left_out_for_their_cpus_and_what_tells_the_prices_apart(store):
+def search_three_stacks_on_two_cpus(store, platform):
+    """The last of them on another CPU; returns that run."""
     xeon, epyc = ((Replica(name="s", cpu_model=model),) for model in ("Xeon", "EPYC"))
-    write_run(store, *make_search(60, 1, replicas=xeon))
-    write_run(store, *make_search(62, 2, stack="8cpu-64gb", machine_type="e2-highmem-8", replicas=xeon))
-    other = write_run(store, *make_search(50, 3, stack="4cpu-8gb", machine_type="e2-custom-4-8192", replicas=epyc))
+    stacks = (("8cpu-16gb", "e2-custom-8-16384", xeon), ("8cpu-64gb", "e2-highmem-8", xeon))
+    for at, (stack, machine_type, replicas) in enumerate((*stacks, ("4cpu-8gb", "e2-custom-4-8192", epyc))):
+        last = write_run(
+            store,
+            *make_search(60 - at, at, stack=stack, machine_type=machine_type, replicas=replicas, platform=platform),
+        )
+    return last
+
+
+def test_verdict_ranks_runs_on_every_cpu_that_came_by_chance_and_prints_what_each_costs(store):
+    search_three_stacks_on_two_cpus(store, "gke")
+    found = json.loads(invoke("verdict", "--results", store.uri, "--format", "json").stdout)
+    validate(found, SCHEMA)
+    assert found["left_out_for_cpu"] == []
+    assert {each["stack"]: [on["nodes"] for on in each["cpus"]] for each in found["ranking"]} == {
+        "8cpu-16gb": [2, 1], "8cpu-64gb": [2, 1], "4cpu-8gb": [2, 1]
+    }  # fmt: skip
+    assert [on["cpu"] for on in found["ranking"][0]["cpus"]] == ["Xeon", "EPYC"]
+    table = invoke("verdict", "--results", store.uri, "--format", "markdown").stdout
+    assert "| variant | CPU model | share of nodes, % | nodes seen | USD/million | capacity, 1/s |" in table
+
+
+def test_verdict_names_the_runs_that_are_left_out_for_their_cpus_and_what_tells_the_prices_apart(store):
+    other = search_three_stacks_on_two_cpus(store, "kubernetes")
     found = json.loads(invoke("verdict", "--results", store.uri, "--format", "json").stdout)
     validate(found, SCHEMA)
     (left_out,) = found["left_out_for_cpu"]

@@ -1,0 +1,46 @@
+"""Which runs drew the CPU models of their nodes by chance, from what, and what was seen of it."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from analysis.comparability import cpu_name, cpu_shares, has_drawn_cpus
+from analysis.results.manifest import Manifest
+from analysis.statistics.deployments import Observation
+from analysis.statistics.lottery import Draw, Pool
+from stacks.machine_series import UnknownMachineTypeError, machine_series
+
+
+def pool_of(run: Manifest) -> str:
+    """What its nodes get their CPU models from: the series, in a region."""
+    series, _, _ = run.shape.machine_type.partition("-")
+    return f"{series.upper()} in {run.cost.region}"
+
+
+def pools_of(runs: Iterable[Manifest]) -> dict[str, Pool]:
+    """By name, with each node that was seen once, however many runs it served."""
+    nodes: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
+    known: dict[str, int] = {}
+    for run in filter(has_drawn_cpus, runs):
+        for replica in run.replicas:
+            # Without the name of its node a replica is taken to have another one in each deployment.
+            node = ("", replica.node) if replica.node else (f"{run.stack} {run.deployment or run.run_id}", replica.name)
+            nodes[pool_of(run)][node] = cpu_name(replica)
+        known[pool_of(run)] = _known_models(run)
+    return {name: _pool(seen.values(), known[name]) for name, seen in nodes.items()}
+
+
+def draw_of(variant: str, run: Manifest, observation: Observation | None = None) -> Draw:
+    shares = {cpu: float(share) for cpu, share in cpu_shares(run).items()}
+    return Draw(variant, pool_of(run), run.shape.nodes, shares, observation)
+
+
+def _pool(seen: Iterable[str], known: int) -> Pool:
+    nodes = Counter(seen)
+    return Pool(nodes, not_seen=max(known - len(nodes), 0))
+
+
+def _known_models(run: Manifest) -> int:
+    try:
+        return len(machine_series(run.shape.machine_type).cpus)
+    except UnknownMachineTypeError:
+        return 1
