@@ -77,11 +77,10 @@ def shape_name(manifest: Manifest) -> str:
 def serving_name(manifest: Manifest) -> str:
     serving = manifest.serving
     batch = "-batch" if serving.batching else ""
-    grpc = "-grpc" if serving.protocol == "grpc" else ""
     limit = f"-cpulimit{serving.cpu_limit:g}" if serving.cpu_limit else ""
     one_dnn = {None: "", True: "-onednn-on", False: "-onednn-off"}[serving.one_dnn]
     faithful = "-seedfaithful" if serving.seed_faithful else ""
-    return f"{serving.threads_name}{batch}{grpc}{limit}{one_dnn}{faithful}"
+    return f"{serving.threads_name}{batch}{serving.sent_over.suffix}{limit}{one_dnn}{faithful}"
 
 
 def variant_name(manifest: Manifest) -> str:

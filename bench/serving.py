@@ -4,7 +4,6 @@ The sides take turns within each round and a ratio is of one round, because the 
 medians over the rounds. Each side is a process with the same thread pools, and the clients share the servers' cores.
 """
 
-import hashlib
 import json
 import os
 import subprocess
@@ -21,6 +20,7 @@ import numpy as np
 from bench.figures import BUILD, Figure, argument_parser, progress, report, start
 from bench.generators.our_generator import photograph_body
 from bench.servers import processes as servers
+from bench.servers.own_environment import python_with
 from loadtest.run.payload import payload_of
 from serving.export.exporter import DEFAULT_CACHE, export
 from serving.servers import server_named
@@ -193,28 +193,13 @@ def _side(*arguments: str) -> Iterator[Side]:
 @contextmanager
 def _kserve(model: Path) -> Iterator[int]:
     port = servers.free_port()
-    command = kserve_command(_kserve_python(), model / "1", port)
+    command = kserve_command(python_with(_REQUIREMENTS), model / "1", port)
     with servers.ready(command, f"http://127.0.0.1:{port}/v1/models/{model.name}", "serving-kserve.log"):
         yield port
 
 
 def kserve_command(python: Path | str, version_folder: Path, port: int) -> list[str]:
     return [str(python), "bench/servers/kserve_v1.py", str(version_folder), str(port), str(_THREADS)]
-
-
-def _kserve_python() -> Path:
-    """The Python of KServe's environment, which is installed if it is missing or its requirements changed."""
-    folder = BUILD / "kserve-venv"
-    installed, wanted = folder / "made-from", hashlib.sha256(_REQUIREMENTS.read_bytes()).hexdigest()
-    python = folder / "bin/python"
-    if not installed.exists() or installed.read_text() != wanted:
-        progress("installing KServe into its own environment")
-        uv = [sys.executable, "-m", "uv"]
-        subprocess.run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
-        install = ["pip", "sync", "--quiet", "--require-hashes", "--python", str(python), str(_REQUIREMENTS)]
-        subprocess.run([*uv, *install], check=True)
-        installed.write_text(wanted)
-    return python
 
 
 if __name__ == "__main__":

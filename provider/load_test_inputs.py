@@ -66,7 +66,9 @@ class LoadTestInputs(ResourceInputs):
 
         `repeat` is the number of the run among the repeats, from 1 on.
         """
-        counters_path = server_named(self.serving.server).counters_path
+        # The arguments are those of an image whose counters are not known.
+        is_known = self.serving.server_args is None
+        counters_path = server_named(self.serving.server).counters_path if is_known else None
         return LoadTestPlan(
             load=repeat_of(load_plan(self.profile.model_dump()), repeat, self.rerun),
             protocol=self.serving.protocol,
@@ -78,7 +80,7 @@ class LoadTestInputs(ResourceInputs):
             tolerance=self.tolerance,
             processes=self.processes,
             pods=self.pods,
-            counter_urls={name: url + counters_path for name, url in rest_urls.items()},
+            counter_urls={name: url + counters_path for name, url in rest_urls.items()} if counters_path else {},
             server_pid=server_pid,
             grpc_threads=self.serving.grpc_threads,
             replicas=self.shape.nodes,

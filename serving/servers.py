@@ -1,25 +1,22 @@
 """The servers that can be measured, and all that differs between them: command, flags, environment, files, paths.
 
-A server takes a SavedModel and speaks TensorFlow Serving's REST and gRPC APIs, with gRPC's standard health service.
-Whoever starts one need not load what it loads: TensorFlow stays out of this module.
+TensorFlow Serving and this project's servers take a SavedModel and have gRPC's standard health service; what another
+image has, the stack's file says. Whoever starts one need not load what it loads: TensorFlow stays out of this module.
 """
 
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Protocol, TypeVar
+from typing import Protocol
 
+from stacks.image_server import MODEL_PLACE, ImageServerSettings, ServerPorts
 from stacks.models import Model
+from stacks.names import GRPC_PORT, REST_PORT
 from stacks.servers import EMBEDDED, ONNX_RUNTIME, OPENVINO, TENSORFLOW_SERVING, ServerFacts
 from stacks.serving_variant import ServingVariant
 
-_Text = TypeVar("_Text")
-
-# What no number in JSON becomes, and what is not written as one: json_tensor.cc of tensorflow/serving 2.20.0 has no
-# case for these types (its issue 1639). Over gRPC each type is carried.
-NOT_IN_JSON = frozenset({"float16", "bfloat16", "uint16"})
-
+_PORTS = ServerPorts(rest=REST_PORT, grpc=GRPC_PORT)
 _CONVERTED_SIGNATURE = "serving_default"
 _BATCHING_FILE = "batching.config"
 _MONITORING_FILE = "monitoring.config"
@@ -50,8 +47,19 @@ class Server(Protocol):
         """What tells its command line from others."""
 
     @property
-    def counters_path(self) -> str:
-        """Of the REST port's Prometheus page, whose counters loadtest/generator/monitoring/counters.py reads."""
+    def counters_path(self) -> str | None:
+        """Of the REST port's Prometheus page, whose counters loadtest/generator/monitoring/counters.py reads.
+
+        None where it has none that are known.
+        """
+
+    @property
+    def ports(self) -> ServerPorts:
+        """Those that it listens on in a cluster."""
+
+    @property
+    def has_grpc_health(self) -> bool:
+        """Whether it answers gRPC's standard health service on its gRPC port."""
 
     @property
     def load_once_flags(self) -> tuple[str, ...]:
@@ -63,11 +71,11 @@ class Server(Protocol):
     def why_not(self, model: Model) -> str | None:
         """Why it cannot serve a model, as far as the signature says; None where it says nothing against it."""
 
-    def model_flags(self, name: _Text, base_path: _Text) -> dict[str, _Text]:
-        """Flags and values that name the model and the folder above its versions, as text or as outputs."""
+    def arguments(self, model_name: str, variant: ServingVariant, apis: Apis, config_dir: PurePath) -> list[str]:
+        """What follows its command, with MODEL_PLACE where the folder above the model's versions is to be put.
 
-    def flags(self, variant: ServingVariant, apis: Apis, config_dir: PurePath) -> list[str]:
-        """The flags of a serving variant and of the APIs; `config_dir` holds the config files."""
+        `config_dir` holds the config files.
+        """
 
     def environment(self, variant: ServingVariant) -> dict[str, str | None]:
         """Variables of its environment; None for one that must not be set."""
@@ -92,6 +100,8 @@ class TensorFlowServing:
     module_flags: tuple[str, ...] = ()
     converts: bool = False
     counters_path: str = "/monitoring/prometheus/metrics"
+    ports: ServerPorts = _PORTS
+    has_grpc_health: bool = True
     # Otherwise it lists the bucket once a second, for money (tensorflow/serving issue 1916) and while measured.
     load_once_flags: tuple[str, ...] = ("--file_system_poll_wait_seconds=0",)
 
@@ -113,11 +123,10 @@ class TensorFlowServing:
         text = [tensor.name for tensor in (*model.inputs, *model.outputs) if tensor.dtype == "string"]
         return f"it computes no text, and {', '.join(text)} of the model is text" if text else None
 
-    def model_flags(self, name: _Text, base_path: _Text) -> dict[str, _Text]:
-        return {"--model_name": name, "--model_base_path": base_path}
-
-    def flags(self, variant: ServingVariant, apis: Apis, config_dir: PurePath) -> list[str]:
+    def arguments(self, model_name: str, variant: ServingVariant, apis: Apis, config_dir: PurePath) -> list[str]:
         flags = [
+            f"--model_name={model_name}",
+            f"--model_base_path={MODEL_PLACE}",
             f"--tensorflow_intra_op_parallelism={variant.intra_op}",
             f"--tensorflow_inter_op_parallelism={variant.inter_op}",
         ]
@@ -148,6 +157,49 @@ class TensorFlowServing:
     def ready_path(self, model_name: str) -> str:
         # The status page answers 200 in whatever state the model is; this one needs a handle on the model.
         return f"/v1/models/{model_name}/metadata"
+
+
+@dataclass(frozen=True)
+class ImageServer:
+    """A server in any image: what `shapebench:server` says of it, and nothing else."""
+
+    settings: ImageServerSettings
+    counters_path: str | None = None
+    # That its gRPC port answers the health service is not said anywhere.
+    has_grpc_health: bool = False
+    load_once_flags: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> ServerFacts:
+        name = self.settings.name
+        return ServerFacts(name, name, name, name, self.settings.protocols)
+
+    @property
+    def program(self) -> str:
+        return self.settings.image
+
+    @property
+    def ports(self) -> ServerPorts:
+        return self.settings.ports
+
+    def executable(self) -> list[str] | None:
+        return None
+
+    def why_not(self, model: Model) -> str | None:  # noqa: ARG002 - it is not known
+        return None
+
+    def arguments(self, model_name: str, variant: ServingVariant, apis: Apis, config_dir: PurePath) -> list[str]:  # noqa: ARG002 - its own
+        return self.settings.arguments(model_name, variant.intra_op, variant.inter_op)
+
+    def environment(self, variant: ServingVariant) -> dict[str, str | None]:  # noqa: ARG002 - the same
+        # The image's user may have a folder; the pod's has none but this one, and no other can be written to.
+        return {"HOME": "/tmp"}  # noqa: S108 - a volume of the pod's own
+
+    def config_files(self, variant: ServingVariant) -> dict[str, str]:  # noqa: ARG002 - the same
+        return {}
+
+    def ready_path(self, model_name: str) -> str:
+        return self.settings.ready_path(model_name)
 
 
 EMBEDDED_SERVER = TensorFlowServing(EMBEDDED, module="serving.server")
@@ -181,11 +233,10 @@ def command_of(
     config_dir: Path,
 ) -> list[str]:
     """The command line that starts a server on this machine."""
-    model_flags = server.model_flags(model_name, str(model_base_path))
+    arguments = server.arguments(model_name, variant, apis, config_dir)
     return [
         *(server.executable() or [server.program]),
-        *(f"{flag}={value}" for flag, value in model_flags.items()),
-        *server.flags(variant, apis, config_dir),
+        *(each.replace(MODEL_PLACE, str(model_base_path)) for each in arguments),
     ]
 
 

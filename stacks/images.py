@@ -1,12 +1,9 @@
-"""Container images: exact names that mean the same image tomorrow, and the generator's own images."""
+"""Container images: exact names that mean the same image tomorrow."""
 
 import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
-
-# By protocol. The second is the first with OpenTelemetry's packages, which include grpcio and protobuf.
-GENERATOR_IMAGES = {"rest": "locustio/locust:2.46.6", "grpc": "locustio/locust-otel:2.46.6"}
 
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _TAG = re.compile(r":(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})$")
@@ -23,6 +20,14 @@ def exact_image(image: str) -> str:
             " such as tensorflow/serving:2.20.0, or a digest (@sha256:…)"
         )
     return image
+
+
+def name_and_version(image: str) -> tuple[str, str]:
+    """An image's name, and its version: the tag, or the digest where there is no tag."""
+    repository, _, digest = image.partition("@")
+    folder, slash, last = repository.rpartition("/")
+    name, _, tag = last.partition(":")
+    return f"{folder}{slash}{name}", tag or digest
 
 
 ExactImage = Annotated[str, AfterValidator(exact_image)]

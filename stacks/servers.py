@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+from stacks.images import name_and_version
+from stacks.protocols import GRPC, REST, V2_BINARY, V2_REST, ProtocolFacts
+
 
 class ServerFacts(NamedTuple):
     """What a server is called in which place."""
@@ -14,12 +17,19 @@ class ServerFacts(NamedTuple):
     """In reports."""
     image_prefix: str = ""
     """How the last part of its images' names begins."""
+    protocols: tuple[ProtocolFacts, ...] = (REST, GRPC)
+    """What requests can be sent over: TensorFlow Serving's APIs, and where given others."""
 
 
-EMBEDDED = ServerFacts("shapebench-embedded", "embedded", "shapebench's embedded server", "shapebench-embedded")
-OPENVINO = ServerFacts("shapebench-openvino", "openvino", "OpenVINO in shapebench's server", "shapebench-openvino")
+# The front of this project's own servers.
+_OURS = (REST, GRPC, V2_REST, V2_BINARY)
+
+EMBEDDED = ServerFacts("shapebench-embedded", "embedded", "shapebench's embedded server", "shapebench-embedded", _OURS)
+OPENVINO = ServerFacts(
+    "shapebench-openvino", "openvino", "OpenVINO in shapebench's server", "shapebench-openvino", _OURS
+)
 ONNX_RUNTIME = ServerFacts(
-    "shapebench-onnxruntime", "onnxruntime", "ONNX Runtime in shapebench's server", "shapebench-onnxruntime"
+    "shapebench-onnxruntime", "onnxruntime", "ONNX Runtime in shapebench's server", "shapebench-onnxruntime", _OURS
 )
 # Whoever builds TF Serving names the image as they like, so every image that names no other server is of this one.
 TENSORFLOW_SERVING = ServerFacts("tensorflow_model_server", "tensorflow_model_server", "TensorFlow Serving")
@@ -29,14 +39,18 @@ ALL_SERVERS = (EMBEDDED, ONNX_RUNTIME, OPENVINO, TENSORFLOW_SERVING)
 
 def server_in(image: str) -> tuple[str, str]:
     """The name of the server in an image, and its version: the tag, or the digest where there is no tag."""
-    repository, _, digest = image.partition("@")
-    name, _, tag = repository.rpartition("/")[2].partition(":")
-    server = next(server for server in ALL_SERVERS if name.startswith(server.image_prefix))
-    return server.name, tag or digest
+    name, version = name_and_version(image)
+    last = name.rpartition("/")[2]
+    return next(server for server in ALL_SERVERS if last.startswith(server.image_prefix)).name, version
+
+
+def server_facts(name: str) -> ServerFacts:
+    """The server of this name in manifests; raises KeyError where it is another image's."""
+    return {server.name: server for server in ALL_SERVERS}[name]
 
 
 def server_title(name: str) -> str:
-    """What reports call the server of this name."""
+    """What reports call the server of this name: an image that is no server of this project, as it is."""
     return next((server.title for server in ALL_SERVERS if server.name == name), name)
 
 

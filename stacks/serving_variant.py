@@ -4,12 +4,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from stacks.frozen import Frozen
+from stacks.protocols import PROTOCOLS, ProtocolFacts, ProtocolName
 
 # The embedded server itself takes more, as TF Serving does.
 _MOST_OF_BATCHING = {"max_batch_size": 4096, "batch_timeout_micros": 10_000_000, "num_batch_threads": 1024}
@@ -54,8 +55,11 @@ class ServingSettings(Frozen):
     """`shapebench:serving` of a stack file: a serving variant whose `intraOp` may be left to the shape."""
 
     protocol: Annotated[
-        Literal["rest", "grpc"],
-        Field(description="What the generator sends; the server answers both whatever this says. Give rest or grpc."),
+        ProtocolName,
+        Field(
+            description="What the generator sends; the server answers all that it speaks whatever this says. Give rest"
+            " or grpc, or where the server speaks the Open Inference Protocol v2-rest, v2-binary or v2-grpc."
+        ),
     ]
     intra_op: Annotated[
         Threads | None,
@@ -92,6 +96,11 @@ class ServingSettings(Frozen):
             " default, which depends on the CPU.",
         ),
     ] = None
+
+    @property
+    def sent_over(self) -> ProtocolFacts:
+        """The protocol, with what follows from it."""
+        return PROTOCOLS[self.protocol]
 
     @property
     def threads_name(self) -> str:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from stacks.explain import SettingsError, explain
 from stacks.frozen import Frozen
 from stacks.gke import GkeSettings
+from stacks.image_server import ImageServerSettings, Port
 from stacks.kubernetes import KubernetesSettings
 from stacks.load_profiles import MOST_REQUESTS, PROFILES, LoadProfile
 from stacks.machine_series import machine_resources
@@ -18,15 +19,10 @@ from stacks.models import ModelSettings
 from stacks.objective import SEARCH_KEYS, ObjectiveSettings
 from stacks.payload import PayloadSettings
 from stacks.request_threads import RequestThreads
-from stacks.servers import known_server
+from stacks.servers import known_server, server_facts, server_in
 from stacks.serving_variant import ServingSettings, ServingVariant
 from stacks.shapes import NodeShape, ShapeSettings
 from stacks.sweep_place import SweepPlace
-
-Port = Annotated[int, Field(ge=1024, le=65535)]
-
-# No core of today sends more: twice what `make bench-protocols` measured (docs/measurement.md).
-_MOST_RPS_A_PROCESS = {"rest": 6000, "grpc": 2000}
 
 # Keys of `shapebench:load` that are not part of the load profile.
 _RUN_KEYS = ("repeats", "freshDeployment", "processes", "pods")
@@ -125,6 +121,13 @@ class Settings(Frozen):
     payload: Annotated[
         PayloadSettings, Field(description="What requests carry, and how answers are judged: path, check, tolerance.")
     ]
+    server: Annotated[
+        ImageServerSettings | None,
+        Field(
+            description="Any image as the server in a cluster: image, args, protocol, ports and ready. Leave it out for"
+            " the servingImage of the platform."
+        ),
+    ] = None
     local: Annotated[LocalSettings, Field(description="How the server runs on this machine.")]
     kubernetes: Annotated[KubernetesSettings, Field(description="How the server runs in an existing cluster.")]
     gke: Annotated[GkeSettings, Field(description="How the stack creates its cluster.")]
@@ -195,7 +198,7 @@ class Settings(Frozen):
 
     @model_validator(mode="after")
     def _the_generator_can_send_the_rate(self) -> Self:
-        processes, most = self.processes * self.pods, _MOST_RPS_A_PROCESS[self.serving.protocol]
+        processes, most = self.processes * self.pods, self.serving.sent_over.most_rps_a_process
         if self.load.mode == "open" and self.load.rate_rps > processes * most:
             raise ValueError(
                 f"shapebench:load.rateRps is {self.load.rate_rps:g}, but {processes} generator"
@@ -262,6 +265,32 @@ class Settings(Frozen):
             raise ValueError(f"shapebench:serving.cpuLimit is {limit:g}, but {why}")
         return self
 
+    @model_validator(mode="after")
+    def _the_server_speaks_the_protocol(self) -> Self:
+        if self.server is None:
+            if self.platform == "local":
+                return self  # which server `auto` is, only the plugin knows
+            facts = server_facts(self.deployed_server[0])
+            if self.serving.sent_over not in facts.protocols:
+                raise ValueError(
+                    f"shapebench:serving.protocol is {self.serving.protocol}, which {facts.title} does not speak; set"
+                    f" {' or '.join(each.name for each in facts.protocols)}, or shapebench:server to an image that"
+                    " speaks it"
+                )
+        elif self.platform == "local":
+            raise ValueError(
+                "shapebench:server names an image, but the platform local runs a process of this machine, so it would"
+                " change nothing; remove it, or set shapebench:platform to kubernetes or gke"
+            )
+        elif self.seed_faithful:
+            raise ValueError(
+                f"shapebench:server names an image, but {self.platform}.seedFaithful deploys the published experiment's"
+                " server; remove one of them"
+            )
+        elif why := self.server.why_not(self.serving):
+            raise ValueError(f"shapebench:{why}")
+        return self
+
     def node_shape(self, stack: str) -> NodeShape:
         """The stack's node shape, which has the stack's name."""
         return NodeShape.of(stack, self.shape)
@@ -281,6 +310,27 @@ class Settings(Frozen):
         """The stack's serving variant. Without `intraOp` it has a thread inside one operation for each vCPU."""
         vcpus, _ = machine_resources(self.shape.machine_type)
         return ServingVariant.model_validate({"intra_op": vcpus} | self.serving.model_dump(exclude_none=True))
+
+    @property
+    def serving_image(self) -> str:
+        """The image of the server in a cluster."""
+        return (
+            self.server.image
+            if self.server
+            else (self.gke if self.platform == "gke" else self.kubernetes).serving_image
+        )
+
+    @property
+    def server_setting(self) -> tuple[str, str]:
+        """The section and the field that name the server."""
+        if self.platform == "local":
+            return "local", "server"
+        return ("server", "image") if self.server else (self.platform, "serving_image")
+
+    @property
+    def deployed_server(self) -> tuple[str, str]:
+        """Name and version of the server in a cluster, as manifests have them."""
+        return (self.server.name, self.server.version) if self.server else server_in(self.serving_image)
 
     @property
     def seed_faithful(self) -> bool:

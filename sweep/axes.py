@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -14,6 +14,7 @@ from stacks.frozen import Frozen
 from stacks.load_profiles import PROFILES, CapacitySearch
 from stacks.machine_series import machine_resources
 from stacks.objective import QUANTILES, SEARCH_KEYS
+from stacks.protocols import PROTOCOLS, ProtocolName
 from stacks.serving_variant import Batching, ServingSettings, Threads
 from stacks.settings import Settings, parse_settings
 from sweep.candidates import Candidate
@@ -92,7 +93,9 @@ class Axes(Frozen):
         _Axis[Annotated[BatchingAxis | None, BeforeValidator(_batching)]] | None,
         Field(description="Give off, the largest batch, or a mapping with maxBatchSize."),
     ] = None
-    protocol: Annotated[_Axis[Literal["rest", "grpc"]] | None, Field(description="Give rest or grpc.")] = None
+    protocol: Annotated[
+        _Axis[ProtocolName] | None, Field(description=f"Give one or more of {', '.join(PROTOCOLS)}.")
+    ] = None
     server: Annotated[
         _Axis[str] | None,
         Field(description="On the stack local a server by name, such as embedded; else an image with a version."),
@@ -153,7 +156,12 @@ def _candidate(
     serving = settings.serving.model_dump() | serving
     if serving["intra_op"] == vcpus:
         serving["intra_op"] = None
-    section, key = ("local", "server") if settings.platform == "local" else (settings.platform, "serving_image")
+    if settings.server and "inter_op" in changes and not settings.server.uses("{interOp}"):
+        raise SettingsError(
+            f"{named('interOp')} is given, but shapebench:server.args of the stack {stack} does not use it, so it would"
+            f" change nothing; put {{interOp}} into the arguments, or leave {named('interOp')} out"
+        )
+    section, key = settings.server_setting
     server = changes.get("server")
     if server == getattr(getattr(settings, section), key):
         server = None

@@ -29,7 +29,7 @@ class Balancer:
     @classmethod
     def of_run(cls, manifest: Manifest) -> "Balancer":
         """What distributed the requests of a run: over gRPC in turn; over REST a ClusterIP, at random."""
-        if manifest.serving.protocol == "rest":
+        if not manifest.serving.sent_over.over_grpc:
             return cls("random")
         return cls("round-robin" if manifest.load.mode == "closed" else "users")
 
@@ -38,7 +38,7 @@ class Balancer:
         """What distributes the requests of so many clients over the protocol of a run; None is more than matter."""
         if clients is None:
             return cls("random")
-        return cls("round-robin" if manifest.serving.protocol == "grpc" else "connections", clients)
+        return cls("round-robin" if manifest.serving.sent_over.over_grpc else "connections", clients)
 
 
 class Choices(Protocol):

@@ -35,7 +35,7 @@ def most_at_once(manifest: Manifest) -> int:
     Over gRPC none waits outside. How a replica serves more than the run had in flight is not known; they wait, too.
     """
     in_flight = manifest.load.most_in_flight
-    if manifest.serving.protocol == "grpc":
+    if manifest.serving.sent_over.over_grpc:
         return in_flight
     # A server that chooses its threads has as many for batches as for single requests.
     batching = None if manifest.serving.seed_faithful else manifest.serving.batching

@@ -54,12 +54,14 @@ class Deployed(ServingVariant):
     """A serving variant as it is deployed, with what follows from it and from the platform's settings.
 
     `rest_threads` and `grpc_threads` are a replica's request threads; REST's are None where the server chooses them, as
-    with `seed_faithful`. All three are None in runs that were stored before they were recorded.
+    with `seed_faithful`, and both with an image of `shapebench:server`, which `server_args` are the arguments of. All
+    are None in runs that were stored before they were recorded.
     """
 
     rest_threads: Annotated[int | None, Field(ge=1)] = None
     grpc_threads: Annotated[int | None, Field(ge=1)] = None
     seed_faithful: bool | None = None
+    server_args: Annotated[tuple[str, ...] | None, Field(strict=False)] = None
 
 
 class Computation(Record):

@@ -12,6 +12,7 @@ from analysis.interval import Interval
 from analysis.results.manifest import Manifest
 from analysis.statistics.estimate import TAIL, Z
 from analysis.verdict.variants import Variant
+from stacks.protocols import NAMES
 from stacks.servers import server_title
 
 Settings = dict[str, Any]
@@ -75,9 +76,9 @@ FACTORS = (
     ),
     Factor(
         "server",
-        frozenset({"server", "server_version", "computation"}),
-        lambda s: server_title(s["server"]),
-        lambda s: s["server"],
+        frozenset({"server", "server_version", "server_args", "rest_threads", "computation"}),
+        lambda s: _server(s["server"], s["server_args"]),
+        lambda s: (s["server"], s["server_args"] or ()),
     ),
     Factor(MEMORY, frozenset({"memory_gb"}), lambda s: f"{s['memory_gb']:g} GB", lambda s: s["memory_gb"]),
     Factor(INTER_OP, frozenset({"inter_op"}), lambda s: f"inter_op {s['inter_op']}", lambda s: s["inter_op"]),
@@ -106,7 +107,7 @@ FACTORS = (
         lambda s: "deployed as published" if s["seed_faithful"] else "with requests, probes and a memory limit",
         lambda s: not s["seed_faithful"],
     ),
-    Factor("protocol", frozenset({"protocol"}), lambda s: s["protocol"], lambda s: s["protocol"] == "grpc"),
+    Factor("protocol", frozenset({"protocol"}), lambda s: s["protocol"], lambda s: NAMES.index(s["protocol"])),
 )
 
 
@@ -148,6 +149,10 @@ def settings_of(run: Manifest) -> Settings:
     """The settings of a run that a factor may change, and its stack."""
     shape = run.shape.model_dump(include={"nodes", "vcpus", "memory_gb"})
     return shape | run.serving.settings() | {"stack": run.stack}
+
+
+def _server(name: str, arguments: Sequence[str] | None) -> str:
+    return server_title(name) if arguments is None else " ".join((server_title(name), *arguments))
 
 
 def _batching(batching: dict[str, int] | None) -> str:

@@ -44,7 +44,7 @@ def sweep_commands(runs: Sequence[Manifest], objective: Objective, blocks: int, 
 def _values(run: Manifest) -> _Values | None:
     """The setting of a variant on each axis; None if it has one that a sweep cannot vary."""
     serving, vcpus = run.serving, run.shape.vcpus
-    if serving.cpu_limit is not None or serving.one_dnn is not None or serving.seed_faithful:
+    if serving.cpu_limit is not None or serving.one_dnn is not None or serving.seed_faithful or serving.server_args:
         return None
     batching = "off"
     if serving.batching:

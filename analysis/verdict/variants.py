@@ -52,13 +52,20 @@ def variants_of(manifests: Iterable[Manifest], conditions: Sequence[Condition] =
     def with_conditions(manifest: Manifest) -> str:
         return " · ".join((_all_settings(manifest), *(each.value(manifest) for each in differing)))
 
-    namings = (stack_and_serving_name, _and_server, _and_shape, _all_settings, with_conditions, _and_threads)
+    namings = (
+        stack_and_serving_name, _and_server, _and_arguments, _and_shape, _all_settings, with_conditions, _and_threads
+    )  # fmt: skip
     names = shortest_names(first, namings)
     return tuple(Variant(names[runs[0].run_id], tuple(runs)) for runs in groups.values())
 
 
 def _and_server(manifest: Manifest) -> str:
     return f"{stack_and_serving_name(manifest)} · {server_title(manifest.serving.server)}"
+
+
+def _and_arguments(manifest: Manifest) -> str:
+    """Of an image, which one may be started in several ways."""
+    return " ".join((_and_server(manifest), *(manifest.serving.server_args or ())))
 
 
 def _and_shape(manifest: Manifest) -> str:

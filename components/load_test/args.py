@@ -66,19 +66,20 @@ def common_args(
 ) -> CommonArgs:
     """The arguments that follow from the settings, for a server of this name and version."""
     settings = platform.settings
-    over_rest = settings.serving.protocol == "rest"
+    over_grpc = settings.serving.sent_over.over_grpc
     return CommonArgs(
         stack=platform.stack,
         platform=settings.platform,
-        base_url=serving.rest_url if over_rest else pulumi.Output.format("grpc://{0}", serving.grpc_address),
+        base_url=pulumi.Output.format("grpc://{0}", serving.grpc_address) if over_grpc else serving.rest_url,
         fingerprint=serving.fingerprint,
         serving={
             "server": server,
             "server_version": version,
             **settings.variant.model_dump(),
-            "rest_threads": None if settings.seed_faithful else settings.request_threads.rest,
-            "grpc_threads": settings.request_threads.grpc,
+            "rest_threads": None if settings.seed_faithful or settings.server else settings.request_threads.rest,
+            "grpc_threads": None if settings.server else settings.request_threads.grpc,
             "seed_faithful": settings.seed_faithful,
+            "server_args": list(settings.server.args) if settings.server else None,
             "model": {
                 "name": platform.model.name,
                 "digest": model.digest,

@@ -14,9 +14,7 @@ from components.plugin_resource import PluginResource
 from components.serving.model_export import ModelExport
 from components.serving.tf_serving import TfServing
 from loadtest.run import pod
-from stacks.images import GENERATOR_IMAGES
 from stacks.names import GENERATOR_LABELS
-from stacks.servers import server_in
 
 
 @dataclass(kw_only=True)
@@ -49,15 +47,14 @@ def load_test_args(
     """The arguments for a cluster that the stack creates, or, without `kubeconfig`, for the user's own."""
     settings = platform.settings
     cluster = settings.gke if settings.platform == "gke" else settings.kubernetes
-    server, version = server_in(cluster.serving_image)
     return ClusterLoadTestArgs(
-        **vars(common_args(platform, model, serving, server, version)),
+        **vars(common_args(platform, model, serving, *settings.deployed_server)),
         kubeconfig=kubeconfig,
         context=settings.kubernetes.context if kubeconfig is None else None,
         namespace=serving.namespace,
         selector=serving.selector,
         replicas=settings.shape.nodes,
-        generator_image=cluster.generator_image or GENERATOR_IMAGES[settings.serving.protocol],
+        generator_image=cluster.generator_image or settings.serving.sent_over.generator_image,
         node_selector=node_selector,
     )
 

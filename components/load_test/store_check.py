@@ -27,12 +27,11 @@ class StoreCheckArgs:
 def store_check_args(platform: PlatformArgs) -> StoreCheckArgs:
     """The arguments that follow from the settings."""
     settings = platform.settings
-    cluster = settings.gke if settings.platform == "gke" else settings.kubernetes
     return StoreCheckArgs(
         results=store_uri(settings.results, platform.checkout),
         measured=settings.model_dump(include=_MEASURED)
         | {
-            "server": settings.local.server if settings.platform == "local" else cluster.serving_image,
+            "server": settings.local.server if settings.platform == "local" else settings.serving_image,
             "payload_digest": platform.sent.payload.digest,
         },
     )

@@ -25,8 +25,8 @@ from components.serving.tf_serving import TfServing, TfServingArgs
 from components.serving.variant import BucketAccess, ClusterAccess
 from loadtest.run.remote_model import remote_model
 from stacks.allocatable import stack_pod_resources
-from stacks.images import GENERATOR_IMAGES
 from stacks.names import SERVICE_ACCOUNT, account_id, account_names, stack_labels
+from stacks.protocols import PLAIN_GENERATOR_IMAGE
 from stacks.quota_needs import needs
 
 # The cluster holds one stack, so the name need not be unique.
@@ -172,7 +172,7 @@ def _bucket_access(args: GkePlatformArgs) -> BucketAccess:
     settings = args.settings
     in_place = remote_model(str(settings.model.path)) if args.model.in_place else None
     return BucketAccess(
-        settings.gke.generator_image or GENERATOR_IMAGES["rest"],
+        settings.gke.generator_image or PLAIN_GENERATOR_IMAGE,
         service_account=_reader(args),
         objects=in_place.objects if in_place else {},
     )
@@ -189,7 +189,8 @@ def _serving_args(
     shape = settings.node_shape(args.stack)
     return TfServingArgs(
         namespace=NAMESPACE,
-        image=settings.gke.serving_image,
+        image=settings.serving_image,
+        own_server=settings.server,
         shape=shape,
         replicas=shape.nodes,
         model_uri=store.uri,

@@ -11,9 +11,9 @@ from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
 from components.serving.variant import BucketAccess, ClusterAccess
 from stacks.allocatable import PodResources, stack_pod_resources
-from stacks.images import GENERATOR_IMAGES
 from stacks.kubernetes import DIGEST_PLACE
 from stacks.names import STACK, label_value
+from stacks.protocols import PLAIN_GENERATOR_IMAGE
 
 
 class KubernetesPlatform(pulumi.ComponentResource):
@@ -53,11 +53,12 @@ class KubernetesPlatform(pulumi.ComponentResource):
 def _serving_args(args: PlatformArgs, model: ModelExport, resources: PodResources | None) -> TfServingArgs:
     settings, kubernetes = args.settings, args.settings.kubernetes
     shape = settings.node_shape(args.stack)
-    waits_with = kubernetes.generator_image or GENERATOR_IMAGES["rest"]
+    waits_with = kubernetes.generator_image or PLAIN_GENERATOR_IMAGE
     annotations = kubernetes.service_account_annotations or {}
     return TfServingArgs(
         namespace=kubernetes.namespace,
-        image=kubernetes.serving_image,
+        image=settings.serving_image,
+        own_server=settings.server,
         shape=shape,
         replicas=shape.nodes,
         # The server loads the model from a path of its own, which names the digest: it is this model or none.

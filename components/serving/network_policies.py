@@ -6,7 +6,8 @@ import pulumi
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs, ObjectMetaArgs
 from pulumi_kubernetes.networking import v1 as net
 
-from stacks.names import GENERATOR_LABELS, GRPC_PORT, MASTER_PORT, REST_PORT, SERVER_LABELS, SIDECAR_PORT
+from stacks.image_server import ServerPorts
+from stacks.names import GENERATOR_LABELS, MASTER_PORT, SERVER_LABELS, SIDECAR_PORT
 
 # The metadata servers that give a pod on GKE its tokens: the first with Dataplane V2, the second without. Source:
 # "Restrict traffic with network policies", https://cloud.google.com/kubernetes-engine/docs/how-to/network-policy.
@@ -18,7 +19,7 @@ _NOT_PUBLIC = ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12",
 
 
 def make_network_policies(
-    name: str, namespace: str, *, on_bucket: bool, opts: pulumi.ResourceOptions
+    name: str, namespace: str, server_ports: ServerPorts, *, on_bucket: bool, opts: pulumi.ResourceOptions
 ) -> list[net.NetworkPolicy]:
     """Deny all traffic in the namespace, then allow the generator to reach the server, and each what it needs."""
 
@@ -41,7 +42,7 @@ def make_network_policies(
         )
 
     generator, server = _pods(GENERATOR_LABELS), _pods(SERVER_LABELS)
-    api = _ports(REST_PORT, GRPC_PORT)
+    api = _ports(*(port for _, port in server_ports if port))
     return [
         policy("default-deny", {}, [], []),
         policy(

@@ -9,6 +9,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from components.serving.model_access import init_container
 from components.serving.variant import TfServingArgs
 from serving.servers import Apis
+from stacks.image_server import MODEL_PLACE
 from stacks.names import GRPC_PORT, NAME, REST_PORT, SERVER_LABELS
 
 _CONFIG_DIR = PurePosixPath("/etc/tf-serving")
@@ -61,13 +62,10 @@ def _container(args: TfServingArgs) -> core.ContainerArgs:
         # No command: these flags follow those of the image's entrypoint, and the last of two equal flags counts.
         args=_flags(args),
         env=_environment(args),
-        ports=[
-            core.ContainerPortArgs(name="rest", container_port=REST_PORT),
-            core.ContainerPortArgs(name="grpc", container_port=GRPC_PORT),
-        ],
+        ports=[core.ContainerPortArgs(name=name, container_port=port) for name, port in args.server.ports if port],
         resources=_resources(args),
         startup_probe=None if args.seed_faithful else _startup_probe(args),
-        readiness_probe=None if args.seed_faithful else _readiness_probe(),
+        readiness_probe=None if args.seed_faithful else _readiness_probe(args),
         security_context=core.SecurityContextArgs(
             allow_privilege_escalation=False,
             read_only_root_filesystem=True,
@@ -99,12 +97,14 @@ def _flags(args: TfServingArgs) -> list[pulumi.Input[str]]:
         rest_threads=None if args.seed_faithful else args.threads.rest,
         grpc_threads=args.threads.grpc,
     )
-    model_flags = args.server.model_flags(args.model.name, args.model_uri)
-    return [
-        *(pulumi.Output.concat(flag, "=", value) for flag, value in model_flags.items()),
-        *args.server.flags(args.variant, apis, _CONFIG_DIR),
-        *args.server.load_once_flags,
-    ]
+    arguments = args.server.arguments(args.model.name, args.variant, apis, _CONFIG_DIR)
+    return [*(_with_model(each, args.model_uri) for each in arguments), *args.server.load_once_flags]
+
+
+def _with_model(argument: str, model_uri: pulumi.Input[str]) -> pulumi.Input[str]:
+    """The argument with the model's folder, which is known only when the model is there."""
+    first, *others = argument.split(MODEL_PLACE)
+    return pulumi.Output.concat(first, *(part for each in others for part in (model_uri, each))) if others else first
 
 
 def _environment(args: TfServingArgs) -> list[core.EnvVarArgs] | None:
@@ -120,7 +120,7 @@ def _startup_probe(args: TfServingArgs) -> core.ProbeArgs:
     return core.ProbeArgs(
         http_get=core.HTTPGetActionArgs(
             path=args.server.ready_path(args.model.name),
-            port=REST_PORT,
+            port=args.server.ports.rest,
         ),
         period_seconds=_STARTUP_PERIOD_S,
         timeout_seconds=_STARTUP_PERIOD_S,
@@ -128,10 +128,13 @@ def _startup_probe(args: TfServingArgs) -> core.ProbeArgs:
     )
 
 
-def _readiness_probe() -> core.ProbeArgs:
-    """Asks the gRPC health service: a saturated server is slow but must stay in its Services."""
+def _readiness_probe(args: TfServingArgs) -> core.ProbeArgs:
+    """Asks the gRPC health service, or the kernel where there is none: a saturated server must stay in its Services."""
+    ports = args.server.ports
+    health = core.GRPCActionArgs(port=ports.grpc) if ports.grpc and args.server.has_grpc_health else None
     return core.ProbeArgs(
-        grpc=core.GRPCActionArgs(port=GRPC_PORT),
+        grpc=health,
+        tcp_socket=None if health else core.TCPSocketActionArgs(port=ports.rest),
         period_seconds=10,
         timeout_seconds=5,
         failure_threshold=6,

@@ -10,7 +10,8 @@ from components.serving.network_policies import make_network_policies
 from components.serving.pod import pod_template
 from components.serving.server_start import ServerStart, ServerStartArgs
 from components.serving.variant import TfServingArgs, fingerprint_of
-from stacks.names import GRPC_PORT, GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS
+from stacks.image_server import ServerPorts
+from stacks.names import GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS
 from stacks.serving_variant import fingerprint
 
 __all__ = ["TfServing", "TfServingArgs"]
@@ -32,7 +33,7 @@ class TfServing(pulumi.ComponentResource):
     rest_url: pulumi.Output[str]
     """Known once the server is ready."""
     grpc_address: pulumi.Output[str]
-    """`host:port` of a headless service, whose name resolves to all pods. Known once the server is ready."""
+    """`host:port` of a headless service, whose name resolves to all pods; empty without one. Known once it is ready."""
     fingerprint: pulumi.Output[str]
     """Changes exactly when runs are no longer comparable with earlier ones."""
 
@@ -48,7 +49,9 @@ class TfServing(pulumi.ComponentResource):
         files = args.server.config_files(args.variant) | (script_files() if args.bucket else {})
         before: list[pulumi.Resource] = [
             _make_config_map(name, args.namespace, files, inside),
-            *make_network_policies(name, args.namespace, on_bucket=args.bucket is not None, opts=inside),
+            *make_network_policies(
+                name, args.namespace, args.server.ports, on_bucket=args.bucket is not None, opts=inside
+            ),
         ]
         if args.bucket is not None:
             account = ObjectMetaArgs(
@@ -59,12 +62,15 @@ class TfServing(pulumi.ComponentResource):
             )
         deployment = _make_deployment(name, args, config_map_name(files), before, inside)
         start = _make_start(name, args, deployment, pulumi.ResourceOptions(parent=self))
-        services = _make_services(name, args.namespace, pulumi.ResourceOptions(parent=self, depends_on=[start]))
+        ports = args.server.ports
+        services = _make_services(name, args.namespace, ports, pulumi.ResourceOptions(parent=self, depends_on=[start]))
         serves = pulumi.Output.all(start.id, *(service.metadata for service in services))
         self.namespace = pulumi.Output.from_input(args.namespace)
         self.selector = dict(SERVER_LABELS)
         self.rest_url = serves.apply(lambda _: f"http://{REST_SERVICE}.{args.namespace}.svc:{REST_PORT}")
-        self.grpc_address = serves.apply(lambda _: f"{GRPC_SERVICE}.{args.namespace}.svc:{GRPC_PORT}")
+        self.grpc_address = serves.apply(
+            lambda _: f"{GRPC_SERVICE}.{args.namespace}.svc:{ports.grpc}" if ports.grpc else ""
+        )
         self.fingerprint = fingerprint_of(args)
         self.register_outputs({})
 
@@ -127,7 +133,7 @@ def _make_start(name: str, args: TfServingArgs, deployment: Deployment, opts: pu
     return ServerStart(f"{name}-start", start, opts)
 
 
-def _make_services(name: str, namespace: str, opts: pulumi.ResourceOptions) -> list[Service]:
+def _make_services(name: str, namespace: str, ports: ServerPorts, opts: pulumi.ResourceOptions) -> list[Service]:
     def service(suffix: str, service_name: str, port: int, cluster_ip: str | None) -> Service:
         return Service(
             f"{name}-{suffix}",
@@ -141,5 +147,9 @@ def _make_services(name: str, namespace: str, opts: pulumi.ResourceOptions) -> l
             opts=opts,
         )
 
-    # Headless for gRPC: through a cluster IP, all calls of a channel would go to one pod.
-    return [service("rest", REST_SERVICE, REST_PORT, None), service("grpc", GRPC_SERVICE, GRPC_PORT, "None")]
+    services = [service("rest", REST_SERVICE, REST_PORT, None)]
+    if ports.grpc:
+        # Headless for gRPC: through a cluster IP, all calls of a channel would go to one pod. Its name stands for the
+        # pods' own addresses, so its port is theirs.
+        services.append(service("grpc", GRPC_SERVICE, ports.grpc, "None"))
+    return services

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from serving.servers import Server, server_named
+from serving.servers import ImageServer, Server, server_named
 from stacks.allocatable import PodResources, pod_resources
+from stacks.image_server import ImageServerSettings
 from stacks.models import Model
 from stacks.names import SERVICE_ACCOUNT
 from stacks.request_threads import RequestThreads
@@ -56,6 +57,8 @@ class TfServingArgs:
     variant: ServingVariant
     threads: RequestThreads
     access: ClusterAccess
+    own_server: ImageServerSettings | None = None
+    """What is known of the server in the image, where it is none of this project."""
     bucket: BucketAccess | None = None
     """None where the model is not in a bucket."""
     pool: Mapping[str, str] = field(default_factory=dict)
@@ -70,7 +73,7 @@ class TfServingArgs:
 
     @property
     def server(self) -> Server:
-        return server_named(server_in(self.image)[0])
+        return ImageServer(self.own_server) if self.own_server else server_named(server_in(self.image)[0])
 
     @property
     def pod(self) -> PodResources | None:
@@ -101,7 +104,8 @@ def fingerprint_of(args: TfServingArgs) -> pulumi.Output[str]:
         "replicas": args.replicas,
         # The server is the same for both protocols; the load test has the protocol in its own inputs.
         **args.variant.model_dump(exclude={"protocol"}),
-        "rest_threads": args.threads.rest,
+        # An image's server has the threads that its arguments say.
+        **({"args": args.own_server.args} if args.own_server else {"rest_threads": args.threads.rest}),
         "pod": args.pod,
         "spread": args.spread,
         "seed_faithful": args.seed_faithful,

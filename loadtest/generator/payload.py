@@ -80,7 +80,7 @@ class Tensor:
 
     @property
     def values(self) -> Sequence[Any]:
-        return _strings_in(self.data) if self.stored == STRING else unpacked(self.stored, self.data)
+        return strings_in(self.data) if self.stored == STRING else unpacked(self.stored, self.data)
 
 
 @dataclass(frozen=True)
@@ -201,11 +201,16 @@ def strings(values: Iterable[bytes]) -> bytes:
     return b"".join(_LENGTH.pack(len(value)) + value for value in values)
 
 
-def _strings_in(data: bytes) -> list[bytes]:
+def strings_in(data: bytes) -> list[bytes]:
+    """The values in the `data` of such a tensor; raises ValueError for part of one."""
     found, at = [], 0
     while at < len(data):
+        if len(data) < at + _LENGTH.size:
+            raise ValueError(f"ends {len(data) - at} bytes into the length of a text")
         (length,) = _LENGTH.unpack_from(data, at)
         at += _LENGTH.size + length
+        if len(data) < at:
+            raise ValueError(f"ends within a text of {length} bytes")
         found.append(data[at - length : at])
     return found
 

@@ -29,7 +29,7 @@ _PROGRESS_S = 1.0
 _DETAIL_CHARACTERS = 500
 
 # The errors of a request that the server will never take.
-_REFUSED = ("http_400", "http_413", "grpc_invalid_argument")
+_REFUSED = ("http_400", "http_413", "http_422", "grpc_invalid_argument")
 
 
 class NoRightAnswerError(Exception):
@@ -82,7 +82,10 @@ def main(within_s: str) -> None:
     path = Path(os.environ[PAYLOAD_VARIABLE])
     parts = sorted(path.glob("[!.]*")) if path.is_dir() else [path]
     payload = Payload.from_bytes(b"".join(part.read_bytes() for part in parts))
-    bodies = request_bodies(plan.protocol, payload, plan.model_name)
+    try:
+        bodies = request_bodies(plan.protocol, payload, plan.model_name)
+    except ValueError as error:
+        sys.exit(f"{plan.base_url} {error}")
     plan.write(Path(os.environ[PLAN_VARIABLE]))
     try:
         write_bodies(Path(plan.bodies_path), with_right_answers(plan, bodies, float(within_s)))

@@ -1,4 +1,4 @@
-"""Reads recorded requests: bodies of TensorFlow Serving's REST API, Triton's input data, NumPy arrays, images."""
+"""Reads recorded requests: bodies of REST calls, Triton's input data, NumPy arrays, images."""
 
 import base64
 import hashlib
@@ -7,8 +7,9 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
+from loadtest.generator.clients.v2_types import DATATYPES
 from loadtest.generator.nested import flat
 from loadtest.generator.payload import FLOATS, HALVES, STRING, Request, Tensor, fits, packed, strings, unpacked
 from stacks.explain import SettingsError
@@ -167,8 +168,15 @@ def _parsed(content: bytes) -> Any:  # noqa: ANN401 - JSON's
 
 
 def _body(content: bytes, model: Model) -> Request:
-    """A body of TensorFlow Serving's predict call, in rows or in columns, which is sent over REST as it is."""
+    """A body of TensorFlow Serving's predict call, in rows or in columns, which is sent over REST as it is.
+
+    Or one of the Open Inference Protocol's, with its values in the JSON, whose tensors are sent.
+    """
     document = _parsed(content)
+    if isinstance(document, dict) and _are_tensors(inputs := document.get("inputs")):
+        tensors = {str(each["name"]): each for each in inputs}
+        _require_inputs(tensors, model)
+        return Request(_inputs(model, lambda spec: _v2_input(spec, tensors[spec.name])))
     if not isinstance(document, dict) or ("instances" in document) == ("inputs" in document):
         raise ValueError("is no body of a predict call: it has neither instances nor inputs, or both")
     signature = document.get("signature_name", "serving_default")
@@ -181,6 +189,24 @@ def _body(content: bytes, model: Model) -> Request:
     columns = _of_rows(document["instances"], model) if of_rows else _of_columns(document["inputs"], model)
     _require_inputs(columns, model)
     return Request(_inputs(model, lambda spec: _tensor(spec, *flat(columns[spec.name]))), content.strip())
+
+
+def _are_tensors(inputs: object) -> TypeGuard[list[dict[str, Any]]]:
+    keys = {"name", "datatype", "shape", "data"}
+    return (
+        isinstance(inputs, list)
+        and bool(inputs)
+        and all(isinstance(each, dict) and keys <= each.keys() for each in inputs)
+    )
+
+
+def _v2_input(spec: TensorSpec, tensor: Mapping[str, Any]) -> Tensor:
+    if tensor["datatype"] != DATATYPES[spec.dtype]:
+        raise ValueError(f"has {str(tensor['datatype'])[:40]}, but the model takes {DATATYPES[spec.dtype]} there")
+    shape = tensor["shape"]
+    if not isinstance(shape, list) or not all(type(size) is int for size in shape):
+        raise ValueError(f"has the shape {str(shape)[:40]!r}, which is no list of sizes")
+    return _tensor(spec, tuple(shape), flat(tensor["data"])[1])
 
 
 def _of_rows(rows: object, model: Model) -> Mapping[str, Any]:

@@ -14,9 +14,9 @@ from google.protobuf.message import DecodeError
 from loadtest.generator.clients.grpc_messages import DATA_TYPES, Messages, message_classes
 from loadtest.generator.payload import CODES, FLOATS, STRING, fits, packed
 from loadtest.run.remote_model import GRAPH, SETTING, fetch, is_uri, remote_model
-from serving.servers import NOT_IN_JSON
 from stacks.explain import SettingsError
 from stacks.models import RESNET50, VERSION, Model, ModelSettings, TensorSpec
+from stacks.protocols import PROTOCOLS, REST, ProtocolFacts
 from stacks.settings import Settings
 
 _SIGNATURE = "serving_default"
@@ -68,12 +68,11 @@ class SavedSignature:
     inputs: tuple[SavedTensor, ...]
     outputs: tuple[SavedTensor, ...]
 
-    @property
-    def only_over_grpc(self) -> tuple[SavedTensor, ...]:
-        return tuple(each for each in (*self.inputs, *self.outputs) if each.dtype in NOT_IN_JSON)
+    def not_carried(self, protocol: ProtocolFacts) -> tuple[SavedTensor, ...]:
+        return tuple(each for each in (*self.inputs, *self.outputs) if each.dtype in protocol.not_carried)
 
 
-def model_of(settings: ModelSettings, checkout: Path, *, is_recorded: bool = False, protocol: str = "rest") -> Model:
+def model_of(settings: ModelSettings, checkout: Path, *, is_recorded: bool = False, protocol: str = REST.name) -> Model:
     """ResNet50, or the SavedModel of the settings; raises SettingsError where that cannot be served or sent to.
 
     Where its requests are recorded, they say what size an input has.
@@ -82,7 +81,7 @@ def model_of(settings: ModelSettings, checkout: Path, *, is_recorded: bool = Fal
         return RESNET50
     folder, name = version_folder(settings.path, checkout), settings.signature or _SIGNATURE
     signature = _signature(folder, name)
-    if problems := _problems(signature, settings, protocol, is_recorded=is_recorded):
+    if problems := _problems(signature, settings, PROTOCOLS[protocol], is_recorded=is_recorded):
         raise SettingsError("\n".join(problems))
     return served_files(settings, checkout).model_copy(
         update={
@@ -140,7 +139,7 @@ def problems_of(settings: ModelSettings, checkout: Path) -> list[str]:
     if settings.path is None:
         return []
     signature = _signature(version_folder(settings.path, checkout), settings.signature or _SIGNATURE)
-    return _problems(signature, settings, "rest")
+    return _problems(signature, settings, REST)
 
 
 def version_folder(path: str, checkout: Path, setting: str = SETTING) -> Path:
@@ -243,7 +242,7 @@ def _declared(tensors: Any) -> tuple[SavedTensor, ...]:  # noqa: ANN401 - the sa
 def _problems(
     signature: Any,  # noqa: ANN401 - the same
     settings: ModelSettings,
-    protocol: str,
+    protocol: ProtocolFacts,
     *,
     is_recorded: bool = False,
 ) -> list[str]:
@@ -255,7 +254,7 @@ def _problems(
         partial(_require_same_instances, inputs),
         *(partial(_require_known, key, settings, inputs) for key in ("shapes", "ranges", "values")),
         *(partial(_require_values, each, settings) for each in inputs),
-        *([partial(_require_json, _saved(signature))] if protocol == "rest" else []),
+        partial(_require_carried, _saved(signature), protocol),
     ]
     return list(_refusals(checks))
 
@@ -310,10 +309,10 @@ def _dtype(named: Any, kind: str) -> str:  # noqa: ANN401 - the same
     return dtype
 
 
-def _require_json(signature: SavedSignature) -> None:
-    if refused := ", ".join(f"{each.name} ({each.dtype})" for each in signature.only_over_grpc):
+def _require_carried(signature: SavedSignature, protocol: ProtocolFacts) -> None:
+    if refused := ", ".join(f"{each.name} ({each.dtype})" for each in signature.not_carried(protocol)):
         raise SettingsError(
-            f"TensorFlow Serving's REST API can carry no values of {refused}; set shapebench:serving.protocol to grpc"
+            f"{protocol.title} can carry no values of {refused}; set shapebench:serving.protocol to {protocol.instead}"
         )
 
 

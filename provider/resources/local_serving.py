@@ -82,6 +82,12 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
                 f"shapebench:local.server is {server.facts.setting}, but there is none on PATH, so nothing would serve;"
                 " install it, or set shapebench:local.server to embedded"
             )
+        if parsed.sent_over not in server.facts.protocols:
+            spoken = " or ".join(each.name for each in server.facts.protocols)
+            raise ResourceError(
+                f"shapebench:serving.protocol is {parsed.protocol}, which {server.facts.title} does not speak; set it"
+                f" to {spoken}, or shapebench:local.server to embedded"
+            )
         if reason := server.why_not(parsed.model):
             raise ResourceError(
                 f"shapebench:local.server is {server.facts.setting}, which cannot serve this model: {reason}; set"

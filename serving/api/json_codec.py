@@ -9,7 +9,8 @@ import base64
 import json
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -21,14 +22,14 @@ from numpy.typing import NDArray
 from serving.api.json_slow_path import MAX_RANK, PredictBody, decode_slow_path, max_exact_integer
 from serving.errors import invalid_argument, too_large
 from serving.model.signature import Signature, Tensors
-from serving.servers import NOT_IN_JSON
+from stacks.protocols import REST
 
 # The characters of numbers and of the space between them: without these, brackets and commas are left.
 _NUMBERS_AND_SPACE = b"0123456789.eE+- \t\r\n"
 # 13 photographs of ResNet50's size.
 _MAX_VALUES = 2 << 20
 # A parser keeps the memory of its largest document, so it is not kept after a larger one.
-_LARGE_BYTES = 1 << 20
+LARGE_BYTES = 1 << 20
 _FAST_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -47,13 +48,25 @@ def decode(body: bytes, find_signature: Callable[[str], Signature]) -> PredictBo
 
     Raises INVALID_ARGUMENT, naming the problem and its place.
     """
-    # A number and its comma are two bytes at least. simdjson takes up to 20 bytes for each byte of a body.
+    require_few_values(body)
+    with parser(body) as one:
+        return _decode_fast_path(one, body, find_signature) or decode_slow_path(body, find_signature)
+
+
+def require_few_values(body: bytes) -> None:
+    """Raises 413 where simdjson would take too much memory, which is up to 20 bytes for each byte of a body."""
+    # A number and its comma are two bytes at least.
     if len(body) > 2 * _MAX_VALUES and (values := body.count(b",") + 1) > _MAX_VALUES:
         raise too_large(f"The body has {values} values, more than {_MAX_VALUES}; send fewer instances per request")
+
+
+@contextmanager
+def parser(body: bytes) -> Iterator[simdjson.Parser]:
+    """The parser of this thread, for one body."""
     try:
-        return _decode_fast_path(body, find_signature) or decode_slow_path(body, find_signature)
+        yield _per_thread.parser
     finally:
-        if len(body) > _LARGE_BYTES:
+        if len(body) > LARGE_BYTES:
             _per_thread.parser = simdjson.Parser()
 
 
@@ -64,9 +77,9 @@ def encode(outputs: Tensors, *, row: bool) -> bytes:
     """
     values: dict[str, Any] = {name: _jsonable(name, value) for name, value in outputs.items()}
     if not row:
-        return _dump({"outputs": values if len(values) > 1 else next(iter(values.values()))})
+        return dump({"outputs": values if len(values) > 1 else next(iter(values.values()))})
     if len(values) == 1:
-        return _dump({"predictions": next(iter(values.values()))})
+        return dump({"predictions": next(iter(values.values()))})
     sizes = {name: len(value) if value.ndim else None for name, value in outputs.items()}
     if None in sizes.values() or len(set(sizes.values())) > 1:
         raise invalid_argument(
@@ -74,13 +87,15 @@ def encode(outputs: Tensors, *, row: bool) -> bytes:
             " 'instances'"
         )
     rows = zip(*values.values(), strict=True)
-    return _dump({"predictions": [dict(zip(values, row_values, strict=True)) for row_values in rows]})
+    return dump({"predictions": [dict(zip(values, row_values, strict=True)) for row_values in rows]})
 
 
-def _decode_fast_path(body: bytes, find_signature: Callable[[str], Signature]) -> PredictBody | None:
+def _decode_fast_path(
+    one: simdjson.Parser, body: bytes, find_signature: Callable[[str], Signature]
+) -> PredictBody | None:
     """The request if its body is one even list of numbers for a float input, else None."""
     try:
-        document = _per_thread.parser.parse(body)
+        document = one.parse(body)
     except (ValueError, RuntimeError):
         return None
     if not isinstance(document, simdjson.Object):
@@ -144,7 +159,7 @@ def _brackets_of_item(shape: tuple[int, ...]) -> bytes:
 
 
 def _jsonable(name: str, value: NDArray[Any]) -> object:
-    if value.dtype.name in NOT_IN_JSON:
+    if value.dtype.name in REST.not_carried:
         raise invalid_argument(f"Failed to write JSON value for tensor type: {value.dtype.name}; send it over gRPC")
     if value.dtype.kind != "O":
         return value if value.flags.c_contiguous else value.copy()
@@ -154,7 +169,8 @@ def _jsonable(name: str, value: NDArray[Any]) -> object:
     return np.vectorize(lambda item: item.decode(errors="replace"), otypes=[object])(value).tolist()
 
 
-def _dump(document: dict[str, Any]) -> bytes:
+def dump(document: dict[str, Any]) -> bytes:
+    """A response, with NumPy arrays of numbers in it."""
     text = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY, default=lambda value: value.tolist())
     if b"null" not in text:
         return text

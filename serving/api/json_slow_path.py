@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from serving.errors import Code, ServingError, invalid_argument, too_large
 from serving.model.signature import InputSpec, Signature, shape_text
-from serving.servers import NOT_IN_JSON
+from stacks.protocols import REST
 
 # NumPy's own limit is 64, and a list of instances adds one.
 MAX_RANK = 63
@@ -181,7 +181,7 @@ def _convert(value: object, dtype: np.dtype[Any]) -> object:
     converters: dict[str, Callable[[object, np.dtype[Any]], object]] = {
         "f": _float, "i": _integer, "u": _integer, "b": _boolean, "O": _bytes,
     }  # fmt: skip
-    if dtype.kind not in converters or dtype.name in NOT_IN_JSON:
+    if dtype.kind not in converters or dtype.name in REST.not_carried:
         raise ServingError(
             Code.UNIMPLEMENTED,
             f"Conversion of JSON Value: {_shown(value)} to type: {dtype.name}, which only gRPC carries",

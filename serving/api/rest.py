@@ -1,9 +1,9 @@
-"""TF Serving's REST API, as a FastAPI application."""
+"""TF Serving's REST API and the Open Inference Protocol's, as a FastAPI application."""
 
 import asyncio
 import threading
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from http import HTTPStatus
@@ -16,16 +16,24 @@ from google.protobuf.message import Message
 from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from tensorflow.core.protobuf import meta_graph_pb2
 
 from serving.api.json_codec import decode, encode
 from serving.api.served_model import ServedModel, model_spec, signature_def_map
+from serving.api.v2_codec import datatype_of, decode_infer, encode_infer
 from serving.errors import Code, ServingError, invalid_argument, too_large
 from serving.memory import trim
-from serving.model.loaded_model import SavedModel
+from serving.model.loaded_model import DEFAULT_SIGNATURE, SavedModel, input_spec
 from serving.model.signature import Signature
 from serving.request_memory import RequestMemory, too_slow
+from stacks.servers import EMBEDDED
+from stacks.version import VERSION
 
 _T = TypeVar("_T")
+# What decodes a request's text; what that returns computes the answer.
+_Compute = Callable[[SavedModel, bytes], Callable[[], Response]]
+# Of the extension for binary tensors.
+_BINARY_HEADER = "inference-header-content-length"
 # Larger bodies, and zipped ones, are decoded one at a time; after a still larger one its memory is returned.
 _ALONE_BYTES = 1 << 20
 _TRIM_BYTES = 4 << 20
@@ -63,22 +71,38 @@ class RestApi:
             app.add_api_route(f"{model}:regress", self.unimplemented, methods=["POST"])
             app.add_api_route(f"{model}/metadata", self.metadata, methods=["GET"])
             app.add_api_route(model, self.status, methods=["GET"])
+        for version in ("", "/versions/{version:model_version}"):
+            model = "/v2/models/{name}" + version
+            app.add_api_route(f"{model}/infer", self.infer, methods=["POST"])
+            app.add_api_route(f"{model}/ready", self.model_ready, methods=["GET"])
+            app.add_api_route(model, self.model_metadata, methods=["GET"])
+        for path in ("/v2/health/live", "/v2/health/ready"):
+            app.add_api_route(path, self.health, methods=["GET"])
+        app.add_api_route("/v2", self.server_metadata, methods=["GET"])
         if prometheus_path is not None:
             app.add_api_route(prometheus_path, self.metrics, methods=["GET"])
-        app.add_api_route("/v1/{rest:path}", self.malformed, methods=_METHODS)
+        for api in ("v1", "v2"):
+            app.add_api_route(f"/{api}/{{rest:path}}", self.malformed, methods=_METHODS)
         app.add_exception_handler(ServingError, _answer_error)
         app.add_exception_handler(HTTPException, _answer_error)
         app.add_exception_handler(ClientDisconnect, _answer_disconnected)
         app.add_exception_handler(Exception, _answer_internal_error)
         return app
 
-    async def predict(self, request: Request) -> Response:
+    async def _computed(self, request: Request, compute: _Compute) -> Response:
         with self._served.metrics.predict_request("REST"):
             async with self._body(request) as body:
                 model = self._find_model(request)
                 encoding = request.headers.get("content-encoding", "identity")
-                answer = await self._in_thread(lambda: self._predict(model, body, encoding))
-        return _json(answer)
+                answer = await self._in_thread(lambda: self._answer(model, body, encoding, compute))
+        return answer
+
+    async def predict(self, request: Request) -> Response:
+        return await self._computed(request, self._predict)
+
+    async def infer(self, request: Request) -> Response:
+        json_size = request.headers.get(_BINARY_HEADER)
+        return await self._computed(request, lambda model, text: self._infer(model, text, json_size))
 
     async def unimplemented(self, request: Request) -> Response:
         raise ServingError(Code.UNIMPLEMENTED, f"The embedded server answers :predict only, not {request.url.path}")
@@ -98,18 +122,36 @@ class RestApi:
             return await self.malformed(request)
         return _json(_message_json(self._served.status(parameters["name"], parameters.get("version"))))
 
+    async def health(self) -> Response:
+        """Both of the Open Inference Protocol: the server answers only after loading and warm-up."""
+        return _json(b"{}")
+
+    async def model_ready(self, request: Request) -> Response:
+        return _json(orjson.dumps({"name": self._find_model(request).name, "ready": True}))
+
+    async def server_metadata(self) -> Response:
+        return _json(orjson.dumps({"name": EMBEDDED.name, "version": VERSION, "extensions": ["binary_tensor_data"]}))
+
+    async def model_metadata(self, request: Request) -> Response:
+        model = self._find_model(request)
+        _find_signature(model, "")
+        definition = model.signature_defs[DEFAULT_SIGNATURE]
+        facts = {"name": model.name, "versions": [str(model.version)], "platform": "tensorflow_savedmodel"}
+        tensors = {"inputs": _tensors(definition.inputs), "outputs": _tensors(definition.outputs)}
+        return _json(orjson.dumps(facts | tensors))
+
     async def metrics(self) -> Response:
         return Response(self._served.metrics.page(), media_type="text/plain")
 
     async def malformed(self, request: Request) -> Response:
-        """Any other request below `/v1/`."""
+        """Any other request below `/v1/` or `/v2/`."""
         raise invalid_argument(f"Malformed request: {request.method} {request.url.path}")
 
     def _find_model(self, request: Request) -> SavedModel:
         parameters = request.path_params
         return self._served.find(parameters["name"], parameters.get("version"), parameters.get("label"))
 
-    def _predict(self, model: SavedModel, body: bytearray, encoding: str) -> bytes:
+    def _answer(self, model: SavedModel, body: bytearray, encoding: str, compute: _Compute) -> Response:
         if encoding not in {"gzip", "identity"}:
             raise invalid_argument(f"Content-Encoding '{encoding}' is neither gzip nor identity")
         zipped = encoding == "gzip"
@@ -120,9 +162,27 @@ class RestApi:
             text = self._unzipped(body) if zipped else bytes(body)
             self._trims = len(text) > _TRIM_BYTES
             body.clear()
-            request = decode(text, lambda name: _find_signature(model, name))
+            answer = compute(model, text)
             del text
-        return encode(self._served.predict(request.signature, request.inputs), row=request.row)
+        return answer()
+
+    def _predict(self, model: SavedModel, text: bytes) -> Callable[[], Response]:
+        """Decodes the request; what is returned computes the answer."""
+        request = decode(text, lambda name: _find_signature(model, name))
+        return lambda: _json(encode(self._served.predict(request.signature, request.inputs), row=request.row))
+
+    def _infer(self, model: SavedModel, text: bytes, json_size: str | None) -> Callable[[], Response]:
+        """The same of the Open Inference Protocol."""
+        request = decode_infer(text, json_size, lambda name: _find_signature(model, name))
+
+        def answer() -> Response:
+            outputs = self._served.predict(request.signature, request.inputs, request.outputs)
+            body, size = encode_infer(outputs, request, model_name=model.name, version=model.version)
+            if size is None:
+                return _json(body)
+            return Response(body, media_type="application/octet-stream", headers={_BINARY_HEADER: str(size)})
+
+        return answer
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         try:
@@ -189,6 +249,19 @@ def _find_signature(model: SavedModel, name: str) -> Signature:
     if (signature := model.signature(name)) is None:
         raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
     return signature
+
+
+def _tensors(infos: Mapping[str, meta_graph_pb2.TensorInfo]) -> list[dict[str, object]]:
+    """What the Open Inference Protocol says of tensors; -1 is any size."""
+    specs = [input_spec(name, info) for name, info in sorted(infos.items())]
+    return [
+        {
+            "name": spec.name,
+            "datatype": datatype_of(spec.dtype),
+            "shape": [-1 if size is None else size for size in spec.shape or ()],
+        }
+        for spec in specs
+    ]
 
 
 def _computation(model: SavedModel) -> bytes:

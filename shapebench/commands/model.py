@@ -35,6 +35,7 @@ from stacks.explain import SettingsError, first_line
 from stacks.files import load_settings, stack_names
 from stacks.models import VERSION, Model, ModelSettings
 from stacks.names import REST_PORT
+from stacks.protocols import REST
 from stacks.settings import Settings
 from tools.pins import ROOT
 
@@ -99,7 +100,7 @@ class Shown:
     def protocol(self) -> str:
         """What carries its types, REST where both do."""
         signature = self.signatures.get(self.signature)
-        return "grpc" if signature and signature.only_over_grpc else "rest"
+        return REST.instead if signature and signature.not_carried(REST) else REST.name
 
     @cached_property
     def model(self) -> Model | None:

@@ -178,12 +178,12 @@ def _range(best: PlannedFleet) -> str:
 
 
 def _clients(best: PlannedFleet, clients: int | None) -> str:
-    over = {"grpc": "each in turn to all nodes", "rest": "each over connections that stay with their node"}
-    protocol = best.offer.ranked.variant.newest.serving.protocol
+    in_turn = best.offer.ranked.variant.newest.serving.sent_over.over_grpc
+    sent = "each in turn to all nodes" if in_turn else "each over connections that stay with their node"
     who = (
         "Clients: so many that each request goes to any node at random; --clients plans for a certain number"
         if clients is None
-        else f"Clients: {count(clients)}, {over[protocol]}"
+        else f"Clients: {count(clients)}, {sent}"
     )
     if (effect := best.offer.effect) is None:
         return f"{who}."

@@ -33,7 +33,10 @@ def config_for(
     }
     platform = str(own.get(f"{PREFIX}platform"))
     section = dict(own.get(PREFIX + platform) or {})
-    if candidate.server is not None:
+    image = own.get(f"{PREFIX}server")
+    if candidate.server is not None and image:
+        changed["server"] = dict(image) | {"image": candidate.server}
+    elif candidate.server is not None:
         section["server" if platform == "local" else "servingImage"] = candidate.server
     if platform == "gke" and hours is not None:
         section["expiresAfterH"] = min(math.ceil(hours) + _TO_DESTROY_H, _LONGEST_LEASE_H)

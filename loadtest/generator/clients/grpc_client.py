@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import grpc
 import grpc.experimental.gevent
 
-from loadtest.generator.clients.answer_check import AnswerCheck
+from loadtest.generator.clients.answer_check import AnswerCheck, Read
 from loadtest.generator.clients.client import NO_ANSWER, NO_THREAD, Answer
 from loadtest.generator.clients.grpc_answer import read_grpc
 from loadtest.generator.clients.server_addresses import ServerAddresses
@@ -34,25 +34,32 @@ class Message:
     check: AnswerCheck
 
 
-def grpc_clients(plan: LoadTestPlan, bodies: Sequence[RequestBody], worker: int = 0) -> Callable[[], "GrpcClient"]:
+def grpc_clients(
+    plan: LoadTestPlan,
+    bodies: Sequence[RequestBody],
+    worker: int = 0,
+    method: str = _METHOD,
+    read: Read = read_grpc,
+) -> Callable[[], "GrpcClient"]:
     """A factory of clients: each begins with another replica, or all would send to the same one at first."""
-    messages = [Message(each.content, AnswerCheck(plan, each, read_grpc, len(bodies))) for each in bodies]
+    messages = [Message(each.content, AnswerCheck(plan, each, read, len(bodies))) for each in bodies]
     addresses, turn = ServerAddresses(plan.base_url), in_turn(messages, worker, plan.workers)
     numbers = itertools.count()
-    return lambda: GrpcClient(plan, addresses, turn, first=next(numbers))
+    return lambda: GrpcClient(plan, addresses, turn, method, first=next(numbers))
 
 
 class GrpcClient:
-    """Calls Predict on one replica after the other, on channels of its own.
+    """Calls a method on one replica after the other, on channels of its own.
 
     gRPC's `round_robin` does the same over a headless service's addresses, but does not tell in Python which of them
     answered, and rows record it. It is a loadtest.generator.clients.client.Client.
     """
 
     def __init__(
-        self, plan: LoadTestPlan, addresses: ServerAddresses, messages: Iterator[Message], first: int = 0
+        self, plan: LoadTestPlan, addresses: ServerAddresses, messages: Iterator[Message], method: str, first: int = 0
     ) -> None:
         self._plan = plan
+        self._method = method
         self._addresses = addresses
         self._messages = messages
         self._next = first
@@ -89,7 +96,7 @@ class GrpcClient:
             channel = grpc.insecure_channel(address, options=_options(self._plan))
             self._channels.append(channel)
             # Bytes both ways: the request is already serialised, and the check compares bytes.
-            self._calls.append((address, channel.unary_unary(_METHOD, _registered_method=True)))
+            self._calls.append((address, channel.unary_unary(self._method, _registered_method=True)))
 
 
 def targets(addresses: ServerAddresses) -> list[str]:

@@ -5,28 +5,40 @@ gRPC.
 """
 
 from collections.abc import Callable, Sequence
+from pkgutil import resolve_name
+from typing import Any, NamedTuple
 
 from loadtest.generator.clients.client import Client
 from loadtest.generator.payload import Payload
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody
 
-# ruff: noqa: PLC0415
+
+class _Protocol(NamedTuple):
+    """What writes a request's body, and what makes the clients: names in modules beside this one."""
+
+    body_of: str
+    clients: str
+
+    def resolved(self, name: str) -> Any:  # noqa: ANN401 - a function of either kind
+        return resolve_name(f"{__package__}.{name}")
+
+
+# stacks.protocols has what follows from each elsewhere; a test holds the names equal.
+PROTOCOLS = {
+    "rest": _Protocol("rest_request:rest_body_of", "rest_client:rest_clients"),
+    "grpc": _Protocol("grpc_request:grpc_body_of", "grpc_client:grpc_clients"),
+    "v2-rest": _Protocol("v2_request:v2_body_of", "v2_rest_client:v2_rest_clients"),
+    "v2-binary": _Protocol("v2_request:v2_binary_body_of", "v2_rest_client:v2_rest_clients"),
+    "v2-grpc": _Protocol("v2_grpc:v2_grpc_body_of", "v2_grpc:v2_grpc_clients"),
+}
 
 
 def request_bodies(protocol: str, payload: Payload, model_name: str) -> list[RequestBody]:
     """What sends the payload's requests to the model; raises ValueError for an unknown protocol."""
-    signature, requests = payload.signature, payload.requests
-    match protocol:
-        case "rest":
-            from loadtest.generator.clients.rest_request import rest_body_of
-
-            return [RequestBody(rest_body_of(each, signature), each.instances) for each in requests]
-        case "grpc":
-            from loadtest.generator.clients.grpc_request import grpc_body_of
-
-            return [RequestBody(grpc_body_of(each, signature, model_name), each.instances) for each in requests]
-    raise _unknown(protocol)
+    known = _known(protocol)
+    body_of: Callable[..., bytes] = known.resolved(known.body_of)
+    return [RequestBody(body_of(each, payload.signature, model_name), each.instances) for each in payload.requests]
 
 
 def clients(plan: LoadTestPlan, bodies: Sequence[RequestBody], worker: int = 0) -> Callable[[], Client]:
@@ -34,17 +46,12 @@ def clients(plan: LoadTestPlan, bodies: Sequence[RequestBody], worker: int = 0) 
 
     Raises ValueError for an unknown protocol.
     """
-    match plan.protocol:
-        case "rest":
-            from loadtest.generator.clients.rest_client import rest_clients
-
-            return rest_clients(plan, bodies, worker)
-        case "grpc":
-            from loadtest.generator.clients.grpc_client import grpc_clients
-
-            return grpc_clients(plan, bodies, worker)
-    raise _unknown(plan.protocol)
+    known = _known(plan.protocol)
+    made: Callable[[], Client] = known.resolved(known.clients)(plan, bodies, worker)
+    return made
 
 
-def _unknown(protocol: str) -> ValueError:
-    return ValueError(f"the load generator does not speak {protocol!r}; give rest or grpc")
+def _known(protocol: str) -> _Protocol:
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"the load generator does not speak {protocol!r}; give one of {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[protocol]

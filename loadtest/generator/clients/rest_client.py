@@ -1,13 +1,13 @@
 """A client of the REST API: one connection at a time, no retries, no redirects, every answer checked."""
 
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gevent import Timeout
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTPResponse
 
-from loadtest.generator.clients.answer_check import AnswerCheck
+from loadtest.generator.clients.answer_check import AnswerCheck, Read
 from loadtest.generator.clients.client import NO_ANSWER, Answer
 from loadtest.generator.clients.rest_answer import read_rest
 from loadtest.generator.clients.rest_connection import RestConnection, post_of
@@ -27,6 +27,21 @@ _TRANSPORT_ERRORS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class RestCall:
+    """What a REST API's predict call is: its path, with `{model}` for the model's name, its reader, and its headers.
+
+    `headers` are those of a body.
+    """
+
+    path: str
+    read: Read
+    headers: Callable[[bytes], Mapping[str, str]]
+
+
+_TENSORFLOW = RestCall("/v1/models/{model}:predict", read_rest, lambda _: {"Content-Type": "application/json"})
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
     """A request with its head, the size of its body, and the check of its answers."""
 
@@ -35,15 +50,17 @@ class Post:
     check: AnswerCheck
 
 
-def rest_clients(plan: LoadTestPlan, bodies: Sequence[RequestBody], worker: int = 0) -> Callable[[], "RestClient"]:
+def rest_clients(
+    plan: LoadTestPlan, bodies: Sequence[RequestBody], worker: int = 0, call: RestCall = _TENSORFLOW
+) -> Callable[[], "RestClient"]:
     """A factory that makes a client for each user; all clients share requests, checks and addresses."""
     renewed = plan.renews_connections
-    url = f"{plan.base_url}/v1/models/{plan.model_name}:predict"
+    url = plan.base_url + call.path.format(model=plan.model_name)
     posts = [
         Post(
-            post_of(url, each.content, renewed=renewed),
+            post_of(url, each.content, renewed=renewed, headers=call.headers(each.content)),
             len(each.content),
-            AnswerCheck(plan, each, read_rest, len(bodies)),
+            AnswerCheck(plan, each, call.read, len(bodies)),
         )
         for each in bodies
     ]

@@ -7,7 +7,7 @@ from typing import Any
 from loadtest.generator.payload import STRING, Request, Tensor
 
 
-def rest_body_of(request: Request, signature: str) -> bytes:
+def rest_body_of(request: Request, signature: str, _model_name: str = "") -> bytes:
     """The body of `POST /v1/models/<name>:predict`: the recorded one, or one in row form.
 
     In row form an instance is its input, or its inputs by name. Whole numbers are sent as such, and with the JSON

@@ -42,6 +42,40 @@ def rest_requests() -> dict[str, bytes]:
     }
 
 
+def v2_requests() -> dict[str, bytes]:
+    """Whole HTTP requests of the Open Inference Protocol."""
+
+    def tensor(data: bytes, shape: bytes = b"[1, 4, 4, 3]", datatype: bytes = b"FP32", more: bytes = b"") -> bytes:
+        return b'{"inputs": [{"name": "image_input", "datatype": "%b", "shape": %b%b, "data": %b}]}' % (
+            datatype, shape, more, data
+        )  # fmt: skip
+
+    behind = b', "parameters": {"binary_data_size": %d}'
+    bodies = {
+        "256 MiB of spaces": gzip.compress(b" " * (256 * MIB), 1),
+        "lists that do not end": gzip.compress(b'{"inputs": ' + b"[" * (31 * MIB)),
+        "as many tensors as fit": gzip.compress(b'{"inputs": [' + b"{}," * (2 * MIB - 9) + b"{}]}"),
+        "as many numbers as fit": gzip.compress(tensor(b"[" + b"0," * (2 * MIB - 9) + b"0]")),
+        "more numbers": gzip.compress(tensor(b"[" + b"0," * (8 * MIB) + b"0]")),
+        "as many lists as fit": gzip.compress(tensor(b"[" + b"[]," * (2 * MIB - 9) + b"[]]")),
+        "lists in lists": gzip.compress(tensor(b"[" * 1000 + b"]" * 1000)),
+        "a huge shape": tensor(b"[0]", b"[%d, %d, 4, 3]" % (1 << 62, 1 << 62)),
+        "a shape of many sizes": gzip.compress(tensor(b"[0]", b"[" + b"1," * (2 * MIB - 99) + b"1]")),
+        "an endless number": tensor(b"[" + b"9" * MIB + b"]"),
+        "half a surrogate pair": tensor(b"[0]", datatype=b"\\ud800"),
+        "text": gzip.compress(tensor(b"[" + b'"",' * (2 * MIB - 9) + b'""]', datatype=b"BYTES")),
+        "a huge size behind": tensor(b"[0]", more=behind % (1 << 62)),
+        "a negative size behind": tensor(b"[0]", more=behind % -1),
+        "a size beyond 64 bits": tensor(b"[0]", more=behind % (1 << 80)),
+    }
+    infer = b"POST /v2/models/resnet/infer"
+    requests = {name: _http(infer, body, zipped=body[:2] == b"\x1f\x8b") for name, body in bodies.items()}
+    return requests | {
+        f"a JSON of {size[:9]!r} bytes": _http(infer, b"{}", b"Inference-Header-Content-Length: " + size)
+        for size in (b"-1", b"1" * 5000, b"\xb2", b"1", b"2.0")
+    }
+
+
 def grpc_messages() -> dict[str, bytes]:
     """Predict requests as bytes."""
 

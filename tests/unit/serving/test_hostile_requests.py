@@ -19,7 +19,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from serving.lifecycle import CUT_OFF
 from tests.unit.serving.conftest import running_server
-from tests.unit.serving.hostile import MIB, grpc_messages, rest_requests
+from tests.unit.serving.hostile import MIB, grpc_messages, rest_requests, v2_requests
 
 MODEL = os.environ.get("SERVING_MODEL")
 SHAPE = (1, 224, 224, 3) if MODEL else (1, 4, 4, 3)
@@ -74,7 +74,8 @@ def within_limits(server, rest, send, good, hostile) -> None:
     assert peak - rest <= MAX_MORE_BYTES
 
 
-def test_hostile_rest_requests_cost_no_more_than_the_limits(hostile_server):
+@pytest.mark.parametrize("requests", [rest_requests, v2_requests])
+def test_hostile_rest_requests_cost_no_more_than_the_limits(hostile_server, requests):
     server, rest = hostile_server
     instances = {"instances": np.zeros(SHAPE).tolist()}
 
@@ -85,7 +86,7 @@ def test_hostile_rest_requests_cost_no_more_than_the_limits(hostile_server):
     def good():
         assert server.predict(instances).status == 200
 
-    within_limits(server, rest, send, good, rest_requests())
+    within_limits(server, rest, send, good, requests())
 
 
 def test_hostile_grpc_messages_cost_no_more_than_the_limits(hostile_server):

@@ -4,7 +4,8 @@ from importlib.metadata import version
 
 import pytest
 
-from stacks.images import GENERATOR_IMAGES, exact_image
+from stacks.images import exact_image
+from stacks.protocols import GRPC, REST
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -39,6 +40,6 @@ def test_anything_else_is_refused_with_the_mend(image):
         exact_image(image)
 
 
-@pytest.mark.parametrize("image", GENERATOR_IMAGES.values())
+@pytest.mark.parametrize("image", [REST.generator_image, GRPC.generator_image])
 def test_the_generator_images_have_the_locust_version_of_this_environment(image: str):
     assert image.rpartition(":")[2] == version("locust")

@@ -307,7 +307,10 @@ def test_any_values_are_parsed_or_explained_by_a_settings_error(values):
             "interOp is '2', which is not a whole number; write it without quotes. ",
         ),
         ({"serving": {"protocol": "rest", "interOp": -1}}, "serving.interOp is -1, which is below 1. "),
-        ({"serving": {"protocol": "http", "interOp": 2}}, "protocol is 'http', which is none of 'rest' or 'grpc'. "),
+        (
+            {"serving": {"protocol": "http", "interOp": 2}},
+            "protocol is 'http', which is none of 'rest', 'grpc', 'v2-rest', 'v2-binary' or 'v2-grpc'. ",
+        ),
         (
             {"serving": {"protocol": "rest", "interOp": 2, "batching": True}},
             "is True, which is not a section with keys. ",

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from stacks.explain import SettingsError
 from stacks.files import load_settings, stack_names
 from stacks.serving_variant import fingerprint
+from stacks.settings import Settings, parse_settings
 from sweep.asked import read_settings
 from sweep.candidates import Candidate
 
@@ -54,6 +56,24 @@ def test_the_shapes_own_number_of_threads_is_one_candidate_however_it_is_stated(
 def test_the_server_that_the_stack_has_is_one_candidate_however_it_is_stated() -> None:
     own = load_settings("8cpu-16gb").gke.serving_image
     assert candidates(stacks=["8cpu-16gb"], server=[own]) == candidates(stacks=["8cpu-16gb"])
+
+
+def test_a_sweep_of_a_stack_with_any_image_varies_the_image_and_what_its_arguments_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = {"image": "a:1", "args": ["{model}"], "protocol": "v2", "ports": {"rest": 8080}}
+    serving = {"protocol": "v2-rest", "interOp": 2}
+
+    def settings_of(stack: str, arguments: Sequence[str] = ("{model}",)) -> Settings:
+        own = load_settings(stack).model_dump(by_alias=True, exclude_none=True)
+        return parse_settings(own | {"server": server | {"args": list(arguments)}, "serving": serving})
+
+    monkeypatch.setattr("sweep.axes.load_settings", settings_of)
+    found = candidates(stacks=["kubernetes"], server=["a:1", "a:2"])
+    assert [each.server for each in found] == [None, "a:2"]
+    assert "does not use it, so it would change nothing" in error(stacks=["kubernetes"], inter_op=[2, 4])
+    monkeypatch.setattr("sweep.axes.load_settings", lambda stack: settings_of(stack, ("{model}", "{interOp}")))
+    assert len(candidates(stacks=["kubernetes"], inter_op=[2, 4])) == 2
 
 
 def test_batching_threads_follow_the_vcpus_of_each_shape() -> None:
@@ -132,7 +152,10 @@ def test_a_load_of_the_file_changes_the_search_of_all_stacks(file: Path) -> None
         ({"stacks": ["locl"]}, ("no stack 'locl'", "the stacks are")),
         ({"stacks": ["local"], "inter_op": [300]}, ("--inter-op is 300", "Give 1 to 256")),
         ({"stacks": ["local"], "batching": ["x"]}, ("--batching: 'x' is no batching", "give off, the largest batch")),
-        ({"stacks": ["local"], "protocol": ["rst"]}, ("--protocol is 'rst'", "Give rest or grpc")),
+        (
+            {"stacks": ["local"], "protocol": ["rst"]},
+            ("--protocol is 'rst'", "Give one or more of rest, grpc, v2-rest"),
+        ),
         ({"stacks": ["local"], "objectives": [{"p99": "400"}]}, ("--p99", "give one such as 400ms")),
         ({"stacks": ["local"], "within": "0.05"}, ("--within", "'0.05' has no %, so it may mean 0.05% or 5%")),
         (

@@ -87,7 +87,7 @@ def test_what_served_is_on_disk_in_the_order_of_the_contract_and_without_camel_c
     serving = json.loads(manifest_file(store, manifest).read_text())["serving"]
     assert list(serving) == [
         "server", "server_version", "image", "protocol", "replicas", "intra_op", "inter_op", "batching", "cpu_limit",
-        "one_dnn", "rest_threads", "grpc_threads", "seed_faithful", "model", "computation",
+        "one_dnn", "rest_threads", "grpc_threads", "seed_faithful", "server_args", "model", "computation",
     ]  # fmt: skip
     assert list(serving["batching"]) == [
         "max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads",

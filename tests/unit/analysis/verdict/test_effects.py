@@ -44,6 +44,16 @@ def test_every_factor_is_found(at_load, batching):
     assert found(openvino, at_load("e", server="shapebench-embedded", server_version="2")) == [
         ("server", "shapebench's embedded server → OpenVINO in shapebench's server")
     ]
+    threaded = at_load("w", rest_threads=32)
+    triton = {"server": "nvcr.io/nvidia/tritonserver", "server_version": "26.10-py3", "server_args": ("--x", "{model}")}
+    assert found(threaded, at_load("i", **triton)) == [
+        ("server", "nvcr.io/nvidia/tritonserver --x {model} → TensorFlow Serving")
+    ]
+    assert found(at_load("i", **triton), at_load("j", **triton | {"server_args": ("{model}",)})) == [
+        ("server", "nvcr.io/nvidia/tritonserver --x {model} → nvcr.io/nvidia/tritonserver {model}")
+    ]
+    over_v2 = at_load("2", protocol="v2-rest")
+    assert found(base, over_v2) == [("protocol", "rest → v2-rest")]
     assert found(base, at_load("t", intra_op=4)) == [("intra_op", "intra_op 4 → intra_op 8")]
     assert found(base, at_load("m", stack="8cpu-64gb")) == [("memory", "16 GB → 64 GB")]
     assert found(at_load("s", stack="2cpu-4gb"), base) == [("shape", "8 × 2 vCPUs → 2 × 8 vCPUs")]

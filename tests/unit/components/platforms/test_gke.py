@@ -14,8 +14,8 @@ from stacks import files
 from stacks.explain import SettingsError
 from stacks.files import load_settings
 from stacks.gke import GkeSettings
-from stacks.images import GENERATOR_IMAGES
 from stacks.names import COMMIT, EXPIRES, STACK, from_description, stack_labels
+from stacks.protocols import GRPC, REST
 from stacks.settings import Settings
 from tests.unit.components.gke.gke_program import SHAPES, record_gke, record_stack, settings_with
 from tests.unit.components.recorder import LEASE, Recording, Registration, record
@@ -281,7 +281,7 @@ def test_the_load_test_runs_on_the_load_pool_once_the_server_is_ready(base):
     assert test.inputs["nodeSelector"] == base.one("nodePool:NodePool", "load").inputs["nodeConfig"]["labels"]
     pods = deployment.inputs["spec"]["template"]["metadata"]["labels"]
     assert test.inputs["selector"].items() <= pods.items()
-    assert test.inputs["generatorImage"] == GENERATOR_IMAGES["rest"]
+    assert test.inputs["generatorImage"] == REST.generator_image
     assert test.inputs["serving"]["server_version"] == "2.20.0"
 
 
@@ -297,16 +297,16 @@ def test_the_init_container_needs_no_image_but_the_generators():
         pod = record_gke(settings_with(**changes)).one("apps/v1:Deployment").inputs["spec"]["template"]["spec"]
         return pod["initContainers"][0]["image"]
 
-    assert waits_with() == GENERATOR_IMAGES["rest"]
+    assert waits_with() == REST.generator_image
     # Another protocol is no reason to deploy the server anew.
-    assert waits_with(serving={"protocol": "grpc", "interOp": 8}) == GENERATOR_IMAGES["rest"]
+    assert waits_with(serving={"protocol": "grpc", "interOp": 8}) == REST.generator_image
     assert waits_with(gke={"generatorImage": "mirror.example/locust:2.46.6"}) == "mirror.example/locust:2.46.6"
 
 
 def test_over_grpc_the_load_test_reaches_every_pod_with_an_image_that_has_grpc():
     test = record_gke(settings_with(serving={"protocol": "grpc", "interOp": 8})).one("kubernetes:LoadTest").inputs
     assert test["baseUrl"] == "grpc://tf-serving-grpc.shapebench.svc:8500"
-    assert test["generatorImage"] == GENERATOR_IMAGES["grpc"]
+    assert test["generatorImage"] == GRPC.generator_image
 
 
 def test_resources_in_the_cluster_are_deleted_with_it(base):

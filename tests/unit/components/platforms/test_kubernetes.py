@@ -11,6 +11,7 @@ from components.platform_args import PlatformArgs
 from components.platforms.kubernetes import KubernetesPlatform
 from stacks.explain import SettingsError
 from stacks.files import project_defaults
+from stacks.protocols import V2_REST
 from stacks.settings import Settings, parse_settings
 
 EXPORT = {"path": "/models/resnet", "digest": "d1", "usedWeights": "random"}
@@ -240,3 +241,25 @@ def test_the_service_account_gets_its_annotations():
     annotations = {"iam.gke.io/gcp-service-account": "reader@project.iam.gserviceaccount.com"}
     recorder = recorded(cluster_with(modelUri="gs://b/{digest}/r", serviceAccountAnnotations=annotations))
     assert recorder.inputs["cluster-serving-account"]["metadata"]["annotations"] == annotations
+
+
+ANY_IMAGE = {
+    "image": "seldonio/mlserver:1.7.1",
+    "args": ["mlserver", "start", "{model}"],
+    "protocol": "v2",
+    "ports": {"rest": 8080},
+}
+
+
+def test_any_image_is_deployed_with_its_model_and_recorded_with_its_arguments():
+    made = recorded(settings_with(server=ANY_IMAGE, serving={"protocol": "v2-rest", "interOp": 2}))
+    (container,) = pod_of(made)["containers"]
+    assert (container["image"], container["args"]) == (ANY_IMAGE["image"], ["mlserver", "start", "/models/d1/resnet"])
+    test = made.inputs["cluster-load-test-run"]
+    assert test["baseUrl"] == "http://tf-serving-rest.shapebench.svc:8501"
+    assert test["generatorImage"] == V2_REST.generator_image
+    serving = test["serving"]
+    assert (serving["server"], serving["server_version"]) == ("seldonio/mlserver", "1.7.1")
+    assert (serving["protocol"], serving["server_args"]) == ("v2-rest", ["mlserver", "start", "{model}"])
+    # They are the image's own.
+    assert (serving.get("rest_threads"), serving.get("grpc_threads")) == (None, None)

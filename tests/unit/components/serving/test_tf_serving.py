@@ -18,6 +18,7 @@ from serving.config_files import read_batching_file, read_monitoring_file
 from serving.flags import parse_flags
 from stacks.allocatable import PodResources, pod_resources
 from stacks.files import load_settings
+from stacks.image_server import ImageServerSettings, ServerPorts
 from stacks.models import RESNET50
 from stacks.names import GENERATOR_LABELS, SERVER_LABELS, SERVICE_ACCOUNT
 from stacks.request_threads import RequestThreads
@@ -38,6 +39,14 @@ BASE = TfServingArgs(
     variant=ServingVariant(protocol="rest", intra_op=2, inter_op=4),
     threads=RequestThreads(grpc=1024, rest=8),
     access=ClusterAccess(context="lab"),
+)
+ANY_IMAGE = ImageServerSettings.model_validate(
+    {
+        "image": "seldonio/mlserver:1.7.1",
+        "args": ["mlserver", "start", "{model}", "--threads={intraOp}"],
+        "protocol": "v2",
+        "ports": {"rest": 8080, "grpc": 8081},
+    }
 )
 BUCKET = BucketAccess("locustio/locust:2.46.6", {"owner": "tests"})
 
@@ -438,6 +447,7 @@ CHANGES: list[dict[str, object]] = [
     {"one_dnn": False},
     {"threads": RequestThreads(grpc=2048, rest=8)},
     {"access": ClusterAccess(context="another")},
+    {"own_server": ANY_IMAGE},
     {"bucket": BUCKET},
     {"pool": {"shapebench/pool": "serving"}},
     {"resources": PodResources(500, 1024)},
@@ -467,6 +477,7 @@ def test_the_server_is_deployed_the_same_for_both_protocols(base):
 
 MEASURED = {
     "image",
+    "own_server",
     "shape",
     "replicas",
     "intra_op",
@@ -575,3 +586,39 @@ def test_with_any_arguments_nothing_is_public_and_a_pod_has_the_memory_that_it_r
     objects = [inputs for name, inputs in made.resources.items() if not name.startswith("ServerStart/")]
     elsewhere = [inputs["metadata"].get("namespace", args.namespace) for inputs in objects]
     assert set(elsewhere) == {args.namespace}
+
+
+def of_any_image(**changes: object) -> TfServingArgs:
+    server = ANY_IMAGE.model_copy(update=changes)
+    return with_(image=server.image, own_server=server, protocol="v2-rest")
+
+
+def test_any_image_gets_its_own_arguments_ports_and_probes_and_nothing_of_tf_serving():
+    made = registered(of_any_image())
+    container = made.container
+    assert container["image"] == "seldonio/mlserver:1.7.1"
+    assert container["args"] == ["mlserver", "start", "/models/d1/resnet", "--threads=2"]
+    assert {each["name"]: each["containerPort"] for each in container["ports"]} == {"rest": 8080, "grpc": 8081}
+    assert container["startupProbe"]["httpGet"] == {"path": "/v2/models/resnet/ready", "port": 8080}
+    assert container["readinessProbe"]["tcpSocket"] == {"port": 8080}
+    assert "grpc" not in container["readinessProbe"]
+    assert container["env"] == [{"name": "HOME", "value": "/tmp"}]
+    assert made.resources["Service/tf-serving-rest"]["spec"]["ports"][0]["port"] == 8501
+    assert made.resources["Service/tf-serving-grpc"]["spec"]["ports"][0]["port"] == 8081
+    assert made.outputs["grpc_address"] == "tf-serving-grpc.shapebench.svc:8081"
+    (allowed,) = made.policy("server")["ingress"]
+    assert [each["port"] for each in allowed["ports"]] == [8080, 8081]
+
+
+def test_an_image_without_a_grpc_port_has_no_service_for_it():
+    made = registered(of_any_image(ports=ServerPorts(rest=8080)))
+    assert [each["metadata"]["name"] for each in made.of("Service")] == ["tf-serving-rest"]
+    assert made.outputs["grpc_address"] == ""
+
+
+def test_other_arguments_of_an_image_are_another_server():
+    fingerprints = {
+        registered(args).outputs["fingerprint"]
+        for args in (of_any_image(), of_any_image(args=("mlserver", "start", "{model}")), BASE)
+    }
+    assert len(fingerprints) == 3

@@ -245,3 +245,39 @@ def test_more_requests_than_the_generator_holds_are_refused(tmp_path: Path) -> N
     np.save(tmp_path / "x.npy", np.zeros((70, 2**18), np.float32))
     with pytest.raises(SettingsError, match=r"give at most the first 64$"):
         recorded_requests("x.npy", tmp_path, model_of(x=("float32", (None, None))))
+
+
+V2_TABLE = {
+    "inputs": [
+        {"name": "age", "datatype": "INT64", "shape": [2], "data": [41, 7]},
+        {"name": "income", "datatype": "FP32", "shape": [2, 2], "data": [[0.5, 1], [2, 3]]},
+        {"name": "country", "datatype": "BYTES", "shape": [2], "data": ["DE", "FR"]},
+    ]
+}
+
+
+def test_a_body_of_the_open_inference_protocol_is_its_tensors(tmp_path: Path) -> None:
+    (request,) = read(tmp_path, TABLE, "recorded.json", V2_TABLE)
+    assert values_of(request) == {
+        "age": ((2,), [41, 7]),
+        "income": ((2, 2), [0.5, 1, 2, 3]),
+        "country": ((2,), [b"DE", b"FR"]),
+    }
+    assert request.json == b"", "TensorFlow Serving would refuse it"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"datatype": "INT32"}, "has INT32, but the model takes INT64 there"),
+        ({"shape": "2"}, "which is no list of sizes"),
+        ({"shape": [3]}, "has 2 values, but its shape"),
+        ({"name": "years"}, "has no input 'age'"),
+    ],
+)
+def test_what_the_model_does_not_take_of_such_a_body_is_named(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    age, *others = V2_TABLE["inputs"]
+    with pytest.raises(SettingsError, match=said):
+        read(tmp_path, TABLE, "recorded.json", {"inputs": [age | changes, *others]})

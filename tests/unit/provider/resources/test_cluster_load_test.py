@@ -28,8 +28,8 @@ from provider.cluster.job_pod import JobPod
 from provider.cluster.load_job import GENERATOR
 from provider.resource import Operation, Props, ResourceError
 from provider.resources.cluster_load_test import ClusterLoadTest
-from stacks.images import GENERATOR_IMAGES
 from stacks.load_profiles import OpenLoop
+from stacks.protocols import GRPC
 from tests.support.pod_processes import IMAGE_ID, PodProcesses
 
 
@@ -292,7 +292,7 @@ def test_servers_that_do_not_come_back_end_the_update_and_the_runs_before_are_ke
 def test_over_grpc_the_pod_makes_its_own_request_and_all_rows_are_stored(
     cluster: Any, inputs: Any, grpc_server_url: str
 ) -> None:
-    inputs |= {"baseUrl": grpc_server_url, "generatorImage": GENERATOR_IMAGES["grpc"]}
+    inputs |= {"baseUrl": grpc_server_url, "generatorImage": GRPC.generator_image}
     inputs["serving"] |= {"protocol": "grpc"}
     run_in(cluster, inputs, operation())
     manifest, rows = only_run(inputs)
@@ -307,7 +307,7 @@ def test_over_grpc_the_pod_makes_its_own_request_and_all_rows_are_stored(
 def test_several_workers_of_one_pod_send_over_grpc_and_the_rows_of_each_are_stored(
     cluster: Any, inputs: Any, grpc_server_url: str
 ) -> None:
-    inputs |= {"baseUrl": grpc_server_url, "generatorImage": GENERATOR_IMAGES["grpc"], "processes": 2}
+    inputs |= {"baseUrl": grpc_server_url, "generatorImage": GRPC.generator_image, "processes": 2}
     inputs["serving"] |= {"protocol": "grpc"}
     run_in(cluster, inputs, operation())
     manifest, _ = only_run(inputs)

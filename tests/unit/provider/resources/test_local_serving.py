@@ -70,6 +70,15 @@ def test_auto_takes_a_real_server_on_path(inputs):
 
 
 @pytest.mark.usefixtures("model_server_on_path")
+def test_a_protocol_that_the_server_does_not_speak_is_refused_in_the_preview(inputs):
+    with pytest.raises(
+        ResourceError, match="is v2-rest, which TensorFlow Serving does not speak; set it to rest or gr"
+    ):
+        LocalServing().check(inputs | {"server": "auto", "protocol": "v2-rest"})
+    assert LocalServing().check(inputs | {"protocol": "v2-rest"})["server"] == "shapebench-embedded"
+
+
+@pytest.mark.usefixtures("model_server_on_path")
 def test_the_embedded_server_can_be_chosen_although_a_real_one_is_on_path(inputs):
     assert LocalServing().check(inputs)["server"] == "shapebench-embedded"
 

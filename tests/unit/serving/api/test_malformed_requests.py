@@ -81,7 +81,7 @@ REST = {
     "the wrong method": ("GET", PREDICT, None, 400, "Malformed request: GET"),
     "the status of an unknown model": ("GET", "/v1/models/no", None, 404, "any versions of model no"),
     "the status of an unknown version": ("GET", "/v1/models/resnet/versions/1", None, 404, "find version 1 of"),
-    "a path of another server": ("GET", "/v2/health/ready", None, 404, "Not Found"),
+    "a path of another server": ("GET", "/v3/health/ready", None, 404, "Not Found"),
     "a body that is too large": ("POST", PREDICT, b" " * 100_001, 413, "larger than 100000 bytes"),
 }
 

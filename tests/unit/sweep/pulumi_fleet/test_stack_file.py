@@ -54,6 +54,16 @@ def test_the_server_replaces_the_one_of_the_platform() -> None:
     assert settings_of(task("2cpu-4gb", server=image)).gke.serving_image == image
 
 
+def test_the_server_replaces_the_image_that_the_stack_names_and_leaves_its_arguments() -> None:
+    server = {"image": "a:1", "args": ["{model}"], "protocol": "tf-serving", "ports": {"rest": 8080, "grpc": 8081}}
+    own = load_config("kubernetes") | {"shapebench:server": server}
+    serving = ServingSettings(protocol="grpc", inter_op=3)
+    candidate = Candidate(label="c", stack="kubernetes", serving=serving, server="a:2", load=LOAD)
+    settings = settings_in(config_for(Measure(candidate, 1, Length.full), own, SWEEP, "/results", None))
+    assert (settings.server.image, settings.server.args) == ("a:2", ("{model}",))
+    assert settings.kubernetes == load_settings("kubernetes").kubernetes
+
+
 def test_the_lease_outlasts_the_sweep() -> None:
     assert settings_of(task("2cpu-4gb"), hours=3.2).gke.expires_after_h == 5
     assert settings_of(task("2cpu-4gb"), hours=9999).gke.expires_after_h == 336

@@ -2,10 +2,25 @@
 
 import pytest
 
-from loadtest.generator.clients.protocols import request_bodies
-from loadtest.generator.payload import Payload
+import stacks.protocols
+from loadtest.generator.clients.protocols import PROTOCOLS, request_bodies
+from loadtest.generator.payload import Payload, Request, Tensor, packed
+from stacks.protocols import NAMES
 
 
 def test_an_unknown_protocol_is_an_error_that_names_it() -> None:
     with pytest.raises(ValueError, match="does not speak 'soap'"):
         request_bodies("soap", Payload("", ()), "resnet")
+
+
+def test_the_generator_speaks_what_a_stack_can_name_and_nothing_else():
+    assert tuple(PROTOCOLS) == NAMES == tuple(stacks.protocols.PROTOCOLS)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_each_protocol_writes_bodies_and_makes_clients(protocol: str) -> None:
+    known = PROTOCOLS[protocol]
+    assert callable(known.resolved(known.body_of))
+    body = Tensor("x", "float32", (1, 1), "float32", packed("float32", [0.5]))
+    (written,) = request_bodies(protocol, Payload("serving_default", (Request((body,)),)), "resnet")
+    assert (written.instances, bool(written.content)) == (1, True)

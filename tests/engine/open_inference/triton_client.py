@@ -1,0 +1,43 @@
+"""Asks a server with Triton's client, in MLServer's environment: requests from standard input, answers as output."""
+
+import json
+import sys
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+DTYPES = {"FP32": np.float32, "BYTES": np.object_}
+
+
+def answer(library: Any, client: Any, model: str, request: dict[str, Any], **encoding: bool) -> dict[str, Any]:
+    inputs = []
+    for name, (datatype, values) in request.items():
+        array = np.array(values, DTYPES[datatype])
+        inputs.append(library.InferInput(name, list(array.shape), datatype))
+        inputs[-1].set_data_from_numpy(array, **encoding)
+    wanted = [library.InferRequestedOutput(name, **encoding) for name in ("scores", "label")]
+    result = client.infer(model, inputs, outputs=wanted)
+    label = [each.decode() if isinstance(each, bytes) else each for each in result.as_numpy("label").ravel()]
+    return {"scores": result.as_numpy("scores").tolist(), "label": label}
+
+
+def main(address: str, model: str, encoding: str) -> None:
+    over_grpc = encoding == "grpc"
+    library = import_module(f"tritonclient.{'grpc' if over_grpc else 'http'}")
+    client = library.InferenceServerClient(address)
+    metadata = client.get_model_metadata(model, **({"as_json": True} if over_grpc else {}))
+    encoded = {} if over_grpc else {"binary_data": encoding == "binary"}
+    print(
+        json.dumps(
+            {
+                "ready": client.is_server_live() and client.is_server_ready() and client.is_model_ready(model),
+                "tensors": {each["name"]: each["datatype"] for each in metadata["inputs"] + metadata["outputs"]},
+                "answers": [answer(library, client, model, each, **encoded) for each in json.load(sys.stdin)],
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

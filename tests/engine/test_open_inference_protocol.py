@@ -1,0 +1,197 @@
+"""The load generator beside Triton's client, against MLServer and against the embedded server: same answers and counts.
+
+MLServer and Triton's client are not this project's, and run in an environment of their own.
+"""
+
+import json
+import re
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+import tensorflow as tf
+
+from bench.servers.own_environment import python_with
+from bench.servers.processes import embedded, free_port, ready
+from loadtest.generator.clients.answer_check import Answered
+from loadtest.generator.clients.v2_answer import read_v2
+from loadtest.generator.clients.v2_grpc import read_v2_grpc
+from loadtest.generator.payload import STRING, Output, Payload, Request, Tensor, packed, strings
+from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
+from loadtest.result.outcome import LoadTestOutcome
+from loadtest.run.preparation import NotPreparedError, prepared_bodies
+from loadtest.run.runner import run_load_test
+from stacks.protocols import PROTOCOLS
+from tools.pins import ROOT
+
+HERE = Path(__file__).parent / "open_inference"
+WEIGHTS = np.array([[0.5, -1.0], [0.25, 2.0], [1.5, 0.125]], np.float32)
+NUMBERS = np.random.default_rng(1).standard_normal((4, 2, 3)).astype(np.float32)
+TEXTS = [["é", "two"], ["", "four"], ["fifth", "6"], ["7", "eighth one"]]
+OUTPUTS = (Output("label", STRING, (None,)), Output("scores", "float32", (None, 2)))
+LOAD = ClosedLoopPlan(mode="closed", users=2, spawn_rate_per_s=10, wait_s=0.02, warmup_s=0, duration_s=2)
+
+
+@dataclass(frozen=True)
+class Served:
+    url: str
+    grpc_url: str
+    counted_at: str | None
+    """The page with the server's own count of answered requests."""
+
+    def count(self) -> int:
+        assert self.counted_at
+        with urllib.request.urlopen(self.counted_at, timeout=10) as answer:
+            page = answer.read().decode()
+        return int(
+            sum(float(each) for each in re.findall(r"^model_infer_request_success_total\S* (\S+)$", page, re.MULTILINE))
+        )
+
+
+@pytest.fixture(scope="module")
+def python() -> Path:
+    return python_with(ROOT / "tools/requirements/contract.txt").absolute()
+
+
+@pytest.fixture(scope="module")
+def mlserver(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("mlserver")
+    ports = {name: free_port() for name in ("http", "grpc", "metrics")}
+    settings = {"host": "127.0.0.1", "parallel_workers": 0, "debug": False, "metrics_dir": str(folder)}
+    (folder / "settings.json").write_text(json.dumps(settings | {f"{name}_port": port for name, port in ports.items()}))
+    (folder / "mlserver_model.py").write_text((HERE / "mlserver_model.py").read_text())
+    text = {"datatype": "BYTES", "shape": [-1]}
+    tensors = {
+        "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 3]}, {"name": "text"} | text],
+        "outputs": [{"name": "scores", "datatype": "FP32", "shape": [-1, 2]}, {"name": "label"} | text],
+    }
+    (folder / "model-settings.json").write_text(
+        json.dumps({"name": "scores", "implementation": "mlserver_model.Scores"} | tensors)
+    )
+    url = f"http://127.0.0.1:{ports['http']}"
+    command = [str(python), "-m", "mlserver.cli.main", "start", str(folder)]
+    with ready(command, f"{url}/v2/models/scores/ready", "mlserver.log"):
+        yield Served(url, f"grpc://127.0.0.1:{ports['grpc']}", f"http://127.0.0.1:{ports['metrics']}/metrics")
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    module = tf.Module()
+    module.weights = tf.Variable(WEIGHTS)
+    scores = tf.function(
+        lambda x, text: {
+            "scores": x @ module.weights + tf.cast(tf.strings.length(text, unit="UTF8_CHAR"), tf.float32)[:, None],
+            "label": text,
+        },
+        input_signature=[tf.TensorSpec((None, 3), name="x"), tf.TensorSpec((None,), tf.string, "text")],
+    )
+    folder = tmp_path_factory.mktemp("models") / "scores"
+    tf.saved_model.save(module, str(folder / "1"), signatures={"serving_default": scores})
+    with embedded(folder, 1) as ports:
+        yield Served(f"http://127.0.0.1:{ports['rest']}", f"grpc://127.0.0.1:{ports['grpc']}", None)
+
+
+@pytest.fixture(scope="module")
+def served(request: pytest.FixtureRequest) -> Served:
+    found: Served = request.getfixturevalue(request.param)
+    return found
+
+
+def payload(numbers: np.ndarray[Any, Any] = NUMBERS) -> Payload:
+    return Payload(
+        "serving_default",
+        tuple(
+            Request(
+                (
+                    Tensor("x", "float32", x.shape, "float32", packed("float32", x.ravel().tolist())),
+                    Tensor("text", STRING, (len(texts),), STRING, strings(each.encode() for each in texts)),
+                )
+            )
+            for x, texts in zip(numbers, TEXTS, strict=True)
+        ),
+    )
+
+
+def expected() -> list[dict[str, Any]]:
+    return [
+        {"scores": x @ WEIGHTS + np.array([[len(text)] for text in texts], np.float32), "label": texts}
+        for x, texts in zip(NUMBERS, TEXTS, strict=True)
+    ]
+
+
+def generated(
+    served: Served, protocol: str, folder: Path, sent: Payload | None = None
+) -> tuple[list[dict[str, Answered]], LoadTestOutcome]:
+    """What the generator's first answers hold, and its load test."""
+    over_grpc = PROTOCOLS[protocol].over_grpc
+    url, read = (served.grpc_url, read_v2_grpc) if over_grpc else (served.url, read_v2)
+    plan = LoadTestPlan(LOAD, protocol, url, "scores", str(folder / "run"), OUTPUTS)
+    (folder / "payload").write_bytes((sent or payload()).to_bytes())
+    cancelled = threading.Event()
+    bodies = prepared_bodies(plan, folder / "payload", 2, lambda _: None, cancelled)
+    answers = [dict(read(each.answer, {output.name: output for output in OUTPUTS})) for each in bodies]
+    return answers, run_load_test(plan, bodies, lambda _: None, cancelled)
+
+
+def by_triton(python: Path, served: Served, encoding: str) -> dict[str, Any]:
+    requests = [{"x": ("FP32", x.tolist()), "text": ("BYTES", texts)} for x, texts in zip(NUMBERS, TEXTS, strict=True)]
+    address = (served.grpc_url if encoding == "grpc" else served.url).partition("://")[2]
+    asked = subprocess.run(
+        [str(python), str(HERE / "triton_client.py"), address, "scores", encoding],
+        input=json.dumps(requests),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert asked.returncode == 0, asked.stderr
+    found: dict[str, Any] = json.loads(asked.stdout)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("served", "protocol", "encoding"),
+    [
+        ("mlserver", "v2-rest", "json"),
+        ("mlserver", "v2-grpc", "grpc"),
+        ("own", "v2-rest", "json"),
+        ("own", "v2-binary", "binary"),
+    ],
+    indirect=["served"],
+)
+def test_the_generator_and_tritons_client_get_the_same_answers(
+    python: Path, served: Served, protocol: str, encoding: str, tmp_path: Path
+) -> None:
+    counted = served.count() if served.counted_at else 0
+    answers, outcome = generated(served, protocol, tmp_path)
+    ok = outcome.rows["ok"]
+    assert len(ok) > 20
+    assert pc.all(ok).as_py(), set(outcome.rows["error"].to_pylist())
+    if served.counted_at:
+        # Each request was sent once before the test.
+        assert served.count() - counted == len(ok) + len(NUMBERS)
+    asked = by_triton(python, served, encoding)
+    assert asked["ready"]
+    assert asked["tensors"] == {"x": "FP32", "text": "BYTES", "scores": "FP32", "label": "BYTES"}
+    for right, ours, theirs in zip(expected(), answers, asked["answers"], strict=True):
+        np.testing.assert_allclose(np.reshape(ours["scores"].values, ours["scores"].shape), right["scores"], rtol=1e-6)
+        np.testing.assert_allclose(theirs["scores"], right["scores"], rtol=1e-6)
+        assert [each.decode() for each in ours["label"].values] == theirs["label"] == right["label"]
+    if served.counted_at:
+        assert served.count() - counted == len(ok) + 2 * len(NUMBERS)
+
+
+def test_a_request_that_mlserver_refuses_is_reported_before_anything_is_measured(
+    mlserver: Served, tmp_path: Path
+) -> None:
+    (one, *_) = payload().requests
+    without_text = Payload("serving_default", (Request(one.inputs[:1]),))
+    with pytest.raises(NotPreparedError, match="http_"):
+        generated(mlserver, "v2-rest", tmp_path, without_text)
