@@ -107,7 +107,7 @@ class _Chaos:
         try:
             for session in sessions:
                 began_s, outcome = self._run(cloud, settings, session, began_s)
-                cloud.lose_processes(survives=0.5)
+                kill_updates(cloud, draw)
             cloud.faults, cloud.world = Faults(), replace(cloud.world, quota=None)
             _, outcome = self._run(cloud, settings, Session(), began_s)
         except Exception as error:  # noqa: BLE001 - an exception of any kind is what chaos looks for
@@ -200,6 +200,12 @@ def _session(draw: random.Random) -> Session:
 
 def kill() -> None:
     raise Killed
+
+
+def kill_updates(cloud: Cloud, draw: random.Random) -> None:
+    """Kill what runs the updates; each goes on without it with a probability of a half."""
+    for stack in [stack for stack in cloud.operations if draw.random() < 0.5]:
+        cloud.abandon(stack)
 
 
 def forget(loop: VirtualTimeLoop) -> None:

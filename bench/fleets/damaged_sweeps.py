@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
-from bench.fleets.chaos import CANDIDATES, Killed, forget, kill, world
+from bench.fleets.chaos import CANDIDATES, Killed, forget, kill, kill_updates, world
 from bench.fleets.damages import DAMAGES
 from sweep.conductor.conductor import Conductor
 from sweep.conductor.snapshot import Ending, Outcome
@@ -114,7 +114,7 @@ def _resumed(
         forget(loop)
     finally:
         journal.close()
-    cloud.lose_processes(survives=0.5)
+    kill_updates(cloud, draw)
     began_s = loop.time() + 60
     loop.close()
     damage(folder, cloud)

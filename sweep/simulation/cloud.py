@@ -86,12 +86,6 @@ class Cloud:
         found = [run for key, block, run in self.runs if (key, block) == wanted]
         return found[-1] if found else None
 
-    def lose_processes(self, survives: float) -> None:
-        """Kill what runs the updates; each goes on without it with the probability `survives`."""
-        for stack in list(self.operations):
-            if self._random.random() >= survives:
-                self.abandon(stack)
-
     def abandon(self, stack: str) -> None:
         """Cut off the update of a stack, if it has one. What it made stays."""
         self.operations.pop(stack, None)

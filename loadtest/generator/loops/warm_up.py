@@ -27,13 +27,3 @@ class WarmUp:
     def median_s(self) -> float | None:
         """The median latency of the last answers; None before the first."""
         return median(self._latencies_s) if self._latencies_s else None
-
-    @property
-    def variability(self) -> float:
-        """The squared coefficient of variation of the last answers, from their quartiles, which ignore outliers."""
-        if len(self._latencies_s) < _LAST:
-            return 0.0
-        ordered = sorted(self._latencies_s)
-        quarter = len(ordered) // 4
-        # The quartiles of a normal distribution lie 1.349 standard deviations apart.
-        return ((ordered[-1 - quarter] - ordered[quarter]) / 1.349 / median(ordered)) ** 2
