@@ -26,16 +26,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.planning import simulation
 from analysis.planning.balancing import Balancer
 from analysis.planning.curve import Curve, curve_of, merged
 from analysis.planning.model import MOST_ERROR, NoModelError, ReplicaModel, models_of
+from analysis.planning.simulation import Fleet
 from analysis.results.columns import read_columns
 from analysis.results.store import ResultsStore
 from bench.figures import BUILD, Figure, argument_parser, progress, report, start
 from bench.generators.our_generator import load_test, photograph_body
 from bench.servers import processes as servers
 from bench.servers.machine_speed import MachineSpeed, machine_speed
+from bench.stores import closed_loops
 from bench.stores.synthetic import make_manifest, write_run
 from loadtest.generator.phases import HOLD
 from serving.export.exporter import DEFAULT_CACHE, export
@@ -197,9 +198,9 @@ def _predicted(model: ReplicaModel, load: ClosedLoop, off: float) -> Prediction:
 
     def p50_ms(factor: float) -> float:
         service = replace(model.service, alone_ms=model.service.alone_ms * factor)
-        fleet = simulation.Fleet(1, service, Balancer("random"))
-        closed = simulation.ClosedLoop(load.users, load.wait_s, _SIMULATED_S, pauses=load.pauses)
-        return simulation.simulate(fleet, closed).steady.quantile_ms(0.5)
+        fleet = Fleet(1, service, Balancer("random"))
+        closed = closed_loops.ClosedLoop(load.users, load.wait_s, _SIMULATED_S, pauses=load.pauses)
+        return closed_loops.quantile_ms(closed_loops.simulate_closed(fleet, closed).steady, 0.5)
 
     return Prediction(p50_ms(1), p50_ms(1 - off), p50_ms(1 + off))
 

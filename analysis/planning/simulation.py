@@ -1,10 +1,9 @@
-"""A discrete-event simulation of a fleet: replicas behind a balancer, under an open or a closed loop."""
+"""A discrete-event simulation of a fleet: replicas behind a balancer, under an open loop."""
 
 import heapq
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ _BLOCK = 4096
 # The share of a simulation that is left out at its start, when the fleet is emptier than in its steady state.
 _WARM_UP = 0.15
 # Kinds of events, in the order of events at the same time.
-_FINISH, _ARRIVAL = 0, 1
+_FINISH, ARRIVAL = 0, 1
 
 
 @dataclass(frozen=True)
@@ -43,20 +42,6 @@ class OpenLoop:
 
 
 @dataclass(frozen=True)
-class ClosedLoop:
-    """`users` send, wait for the answer, pause, and send again; they start over the first `ramp_s`.
-
-    A pause takes `wait_s`, or is exponential with that mean.
-    """
-
-    users: int
-    wait_s: float
-    duration_s: float
-    ramp_s: float = 0.0
-    pauses: Literal["constant", "exponential"] = "constant"
-
-
-@dataclass(frozen=True)
 class Simulated:
     """One row per request, by the time it was sent."""
 
@@ -64,38 +49,26 @@ class Simulated:
     latency_s: NDArray[np.float64]
     duration_s: float
 
-    def between(self, from_s: float, until_s: float = math.inf) -> "Simulated":
-        chosen = (self.start_s >= from_s) & (self.start_s < until_s)
-        duration_s = min(until_s, self.duration_s) - from_s
-        return Simulated(self.start_s[chosen], self.latency_s[chosen], duration_s)
-
     @property
     def steady(self) -> "Simulated":
         """Without the start, when the fleet was emptier than in its steady state."""
-        return self.between(_WARM_UP * self.duration_s)
-
-    def quantile_ms(self, quantile: float) -> float:
-        """Infinite without any request."""
-        return float(np.quantile(self.latency_s, quantile)) * 1000 if self.latency_s.size else math.inf
-
-    @property
-    def throughput_rps(self) -> float:
-        """Answers per second, of the requests that were sent."""
-        return self.latency_s.size / self.duration_s
+        from_s = _WARM_UP * self.duration_s
+        chosen = self.start_s >= from_s
+        return Simulated(self.start_s[chosen], self.latency_s[chosen], self.duration_s - from_s)
 
 
-def simulate(fleet: Fleet, load: OpenLoop | ClosedLoop, seed: int = 1) -> Simulated:
+def simulate(fleet: Fleet, load: OpenLoop, seed: int = 1) -> Simulated:
     """Run `load` against `fleet`; requests that were sent before the end are answered, however long that takes.
 
     With another rate the same seed draws the same random numbers, so that two rates differ in nothing else.
     """
-    return _Run(fleet, load, seed).simulate()
+    return Run(fleet, fleet.balancer.clients, load, seed).simulate()
 
 
-class _Run:
-    """The state of one simulation."""
+class Run:
+    """The state of one simulation, in which so many `clients` send."""
 
-    def __init__(self, fleet: Fleet, load: OpenLoop | ClosedLoop, seed: int) -> None:
+    def __init__(self, fleet: Fleet, clients: int, load: OpenLoop, seed: int) -> None:
         self._load = load
         self._scheduled_s = [math.inf] * fleet.replicas
         self._events: list[tuple[float, int, int]] = []
@@ -105,21 +78,17 @@ class _Run:
         alone_s = fleet.service.spread * fleet.service.alone_ms / 1000
         self._alone_s = _endless(lambda size: work.choice(alone_s, size))
         self._gaps = _endless(lambda size: arrivals.exponential(1.0, size))
-        chances, self._callers = _endless(balancing.random), _endless(callers.random)
-        self._clients = load.users if isinstance(load, ClosedLoop) else fleet.balancer.clients
-        self._choices = choices(fleet.balancer, fleet.replicas, self._clients, lambda below: int(next(chances) * below))
+        chances, self._callers, self._clients = _endless(balancing.random), _endless(callers.random), clients
+        self._choices = choices(fleet.balancer, fleet.replicas, clients, lambda below: int(next(chances) * below))
         self._start_s: list[float] = []
         self._latency_s: list[float] = []
         self._client: list[int] = []
-        if isinstance(load, OpenLoop):
-            self._events.append((next(self._gaps) / load.rate_rps, _ARRIVAL, 0))
-        else:
-            self._events += [(user * (load.ramp_s / load.users), _ARRIVAL, user) for user in range(load.users)]
 
     def simulate(self) -> Simulated:
+        self._begin()
         while self._events:
             now_s, kind, which = heapq.heappop(self._events)
-            if kind == _ARRIVAL:
+            if kind == ARRIVAL:
                 self._arrive(which, now_s)
             # An older event of the replica, which a newer one has replaced, is ignored.
             elif now_s == self._scheduled_s[which]:
@@ -128,12 +97,18 @@ class _Run:
                 self._schedule(which)
         return Simulated(np.array(self._start_s), np.array(self._latency_s), self._load.duration_s)
 
-    def _arrive(self, client: int, now_s: float) -> None:
-        if now_s >= self._load.duration_s:
-            return
-        if isinstance(self._load, OpenLoop):
-            heapq.heappush(self._events, (now_s + next(self._gaps) / self._load.rate_rps, _ARRIVAL, 0))
-            client = int(next(self._callers) * self._clients)
+    def _begin(self) -> None:
+        self._push(next(self._gaps) / self._load.rate_rps, ARRIVAL, 0)
+
+    def _arrive(self, _: int, now_s: float) -> None:
+        if now_s < self._load.duration_s:
+            self._push(now_s + next(self._gaps) / self._load.rate_rps, ARRIVAL, 0)
+            self._send(int(next(self._callers) * self._clients), now_s)
+
+    def _push(self, at_s: float, kind: int, which: int) -> None:
+        heapq.heappush(self._events, (at_s, kind, which))
+
+    def _send(self, client: int, now_s: float) -> None:
         request = len(self._start_s)
         self._start_s.append(now_s)
         self._latency_s.append(math.nan)
@@ -147,15 +122,12 @@ class _Run:
         if next_s != self._scheduled_s[replica]:
             self._scheduled_s[replica] = next_s
             if next_s < math.inf:
-                heapq.heappush(self._events, (next_s, _FINISH, replica))
+                self._push(next_s, _FINISH, replica)
 
     def _end(self, request: int, replica: int, now_s: float) -> None:
         client = self._client[request]
         self._latency_s[request] = now_s - self._start_s[request]
         self._choices.end(client, replica)
-        if isinstance(self._load, ClosedLoop):
-            share = 1.0 if self._load.pauses == "constant" else next(self._gaps)
-            heapq.heappush(self._events, (now_s + self._load.wait_s * share, _ARRIVAL, client))
 
 
 def _endless(draw: Callable[[int], NDArray[np.float64]]) -> Iterator[float]:

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from analysis.planning.simulation import ClosedLoop, Fleet, Simulated, simulate
+from analysis.planning.simulation import Fleet, Simulated
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
+from bench.stores.closed_loops import ClosedLoop, simulate_closed
 from bench.stores.synthetic import make_manifest, request_rows, write_run
 from stacks import load_profiles as profiles
 
@@ -33,11 +34,11 @@ def closed_loop_run(
     **changes: Any,  # noqa: ANN401 - any field of the manifest
 ) -> Manifest:
     """A closed-loop load test of `fleet`: warm-up with one user, ramp, hold."""
-    ramp = simulate(fleet, ClosedLoop(load.users, load.wait_s, load.ramp_s, ramp_s=load.ramp_s), seed)
-    hold = simulate(fleet, ClosedLoop(load.users, load.wait_s, load.hold_s), seed + 1)
+    ramp = simulate_closed(fleet, ClosedLoop(load.users, load.wait_s, load.ramp_s, ramp_s=load.ramp_s), seed)
+    hold = simulate_closed(fleet, ClosedLoop(load.users, load.wait_s, load.hold_s), seed + 1)
     phases = {"ramp": ramp, "hold": hold}
     if load.warmup_s:
-        phases = {"warmup": simulate(fleet, ClosedLoop(1, load.wait_s, load.warmup_s), seed + 2)} | phases
+        phases = {"warmup": simulate_closed(fleet, ClosedLoop(1, load.wait_s, load.warmup_s), seed + 2)} | phases
     return write_phases(store, _manifest(fleet, load, changes), phases)
 
 

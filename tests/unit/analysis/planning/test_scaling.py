@@ -5,7 +5,8 @@ from analysis.planning.balancing import Balancer
 from analysis.planning.curve import curve_of
 from analysis.planning.scaling import Point, fit, prediction_error
 from analysis.planning.service import Service, spread_of
-from analysis.planning.simulation import ClosedLoop, Fleet, OpenLoop, simulate
+from analysis.planning.simulation import Fleet, OpenLoop, simulate
+from bench.stores.closed_loops import ClosedLoop, simulate_closed
 from bench.stores.simulated_runs import cores_of_its_own
 from bench.stores.synthetic import make_columns
 from tests.unit.analysis.planning.simulated_rows import rows_of
@@ -107,7 +108,7 @@ def test_two_levels_predict_no_third():
 
 def test_the_way_up_shows_as_much_of_a_light_load_as_of_a_heavy_one():
     load = ClosedLoop(40, 0.5, 120, ramp_s=120)
-    way_up = rows_of({"ramp": simulate(Fleet(1, FOUR_THREADS, RANDOM), load)})
+    way_up = rows_of({"ramp": simulate_closed(Fleet(1, FOUR_THREADS, RANDOM), load)})
     rates_rps = [point.rps for point in curve_of(way_up, 1).points]
     assert len(rates_rps) == 12
     # Users come evenly, and 24 of 40 are what the replica bears.
@@ -115,7 +116,7 @@ def test_the_way_up_shows_as_much_of_a_light_load_as_of_a_heavy_one():
 
 
 def test_a_part_of_the_way_up_with_too_few_requests_is_one_with_the_next():
-    way_up = rows_of({"ramp": simulate(Fleet(1, FOUR_THREADS, RANDOM), ClosedLoop(10, 1, 20, ramp_s=20))})
+    way_up = rows_of({"ramp": simulate_closed(Fleet(1, FOUR_THREADS, RANDOM), ClosedLoop(10, 1, 20, ramp_s=20))})
     points = curve_of(way_up, 1).points
     assert 4 <= len(points) < 12
     assert min(point.requests for point in points) >= 10
@@ -141,9 +142,9 @@ def test_the_limit_of_a_replica_follows_from_a_closed_loop_too():
     fleet = Fleet(2, FOUR_THREADS, RANDOM)
     rows = rows_of(
         {
-            "warmup": simulate(fleet, ClosedLoop(1, 0.1, 20)),
-            "ramp": simulate(fleet, ClosedLoop(30, 0.1, 60, ramp_s=60)),
-            "hold": simulate(fleet, ClosedLoop(30, 0.1, 60)),
+            "warmup": simulate_closed(fleet, ClosedLoop(1, 0.1, 20)),
+            "ramp": simulate_closed(fleet, ClosedLoop(30, 0.1, 60, ramp_s=60)),
+            "hold": simulate_closed(fleet, ClosedLoop(30, 0.1, 60)),
         }
     )
     points = curve_of(rows, 2).points

@@ -5,8 +5,9 @@ from analysis.planning.balancing import Balancer
 from analysis.planning.curve import curve_of, merged
 from analysis.planning.scaling import Scaling
 from analysis.planning.service import Service, spread_of
-from analysis.planning.simulation import ClosedLoop, Fleet, OpenLoop, simulate
+from analysis.planning.simulation import Fleet, OpenLoop, simulate
 from analysis.results.columns import Columns
+from bench.stores.closed_loops import ClosedLoop, simulate_closed
 from bench.stores.simulated_runs import cores_of_its_own
 from bench.stores.synthetic import make_columns
 from tests.unit.analysis.planning.simulated_rows import rows_of
@@ -25,7 +26,7 @@ def ramp_of(service: Service, seed: int = 2) -> Columns:
     """Users who pause at random come one after the other, until they send more than the server can answer."""
     users = int(service.limit_rps * 0.5 * 2.5) + 4
     load = ClosedLoop(users, 0.5, 170, ramp_s=170, pauses="exponential")
-    return rows_of({"ramp": simulate(Fleet(1, service, RANDOM), load, seed)})
+    return rows_of({"ramp": simulate_closed(Fleet(1, service, RANDOM), load, seed)})
 
 
 def steps_of(service: Service, replicas: int) -> Columns:
