@@ -11,13 +11,12 @@ from pathlib import Path, PurePath
 from typing import Protocol
 
 from stacks.image_server import MODEL_PLACE, ImageServerSettings, ServerPorts
-from stacks.models import Model
+from stacks.models import DEFAULT_SIGNATURE, Model
 from stacks.names import GRPC_PORT, REST_PORT
 from stacks.servers import EMBEDDED, ONNX_RUNTIME, OPENVINO, TENSORFLOW_SERVING, ServerFacts
 from stacks.serving_variant import ServingVariant
 
 _PORTS = ServerPorts(rest=REST_PORT, grpc=GRPC_PORT)
-_CONVERTED_SIGNATURE = "serving_default"
 _BATCHING_FILE = "batching.config"
 _MONITORING_FILE = "monitoring.config"
 
@@ -118,8 +117,8 @@ class TensorFlowServing:
     def why_not(self, model: Model) -> str | None:
         if not self.converts:
             return None
-        if model.signature != _CONVERTED_SIGNATURE:
-            return f"it converts the signature {_CONVERTED_SIGNATURE} only, not {model.signature}"
+        if model.signature != DEFAULT_SIGNATURE:
+            return f"it converts the signature {DEFAULT_SIGNATURE} only, not {model.signature}"
         text = [tensor.name for tensor in (*model.inputs, *model.outputs) if tensor.dtype == "string"]
         return f"it computes no text, and {', '.join(text)} of the model is text" if text else None
 

@@ -14,6 +14,8 @@ Values = Annotated[tuple[str | int | float, ...], Field(strict=False, min_length
 
 # The one version that is served: the name of its folder.
 VERSION = "1"
+# The signature that TensorFlow Serving uses where a request names none.
+DEFAULT_SIGNATURE = "serving_default"
 # Of generated values without another range: no embedding and no mask refuses these.
 GENERATED: Range = (0.0, 1.0)
 # How the ends of a range are shown: ids in the millions with all their digits.
@@ -179,7 +181,7 @@ class ModelSettings(Frozen):
 RESNET50 = Model(
     name="resnet",
     title="ResNet50",
-    signature="serving_default",
+    signature=DEFAULT_SIGNATURE,
     inputs=(TensorSpec(name="image_input", dtype="float32", shape=(None, 224, 224, 3)),),
     outputs=(TensorSpec(name="resnet50", dtype="float32", shape=(None, 1000)),),
     payload="photograph",

@@ -13,7 +13,7 @@ from loadtest.generator.clients.v2_types import DATATYPES
 from loadtest.generator.nested import flat
 from loadtest.generator.payload import FLOATS, HALVES, STRING, Request, Tensor, fits, packed, strings, unpacked
 from stacks.explain import SettingsError
-from stacks.models import Model, TensorSpec
+from stacks.models import DEFAULT_SIGNATURE, Model, TensorSpec
 
 _KEY = "shapebench:payload.path"
 # Each is sent once before a test, and each worker of the generator holds them all, up to five times as large.
@@ -179,7 +179,7 @@ def _body(content: bytes, model: Model) -> Request:
         return Request(_inputs(model, lambda spec: _v2_input(spec, tensors[spec.name])))
     if not isinstance(document, dict) or ("instances" in document) == ("inputs" in document):
         raise ValueError("is no body of a predict call: it has neither instances nor inputs, or both")
-    signature = document.get("signature_name", "serving_default")
+    signature = document.get("signature_name", DEFAULT_SIGNATURE)
     if signature != model.signature:
         raise ValueError(
             f"is for the signature {signature!r}, but the stack measures {model.signature!r}; set"

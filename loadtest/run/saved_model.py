@@ -15,11 +15,10 @@ from loadtest.generator.clients.grpc_messages import DATA_TYPES, Messages, messa
 from loadtest.generator.payload import CODES, FLOATS, STRING, fits, packed
 from loadtest.run.remote_model import GRAPH, SETTING, fetch, is_uri, remote_model
 from stacks.explain import SettingsError
-from stacks.models import RESNET50, VERSION, Model, ModelSettings, TensorSpec
+from stacks.models import DEFAULT_SIGNATURE, RESNET50, VERSION, Model, ModelSettings, TensorSpec
 from stacks.protocols import PROTOCOLS, REST, ProtocolFacts
 from stacks.settings import Settings
 
-_SIGNATURE = "serving_default"
 # The tag of the graph that servers load.
 _SERVE = "serve"
 _KEY = "shapebench:model"
@@ -79,7 +78,7 @@ def model_of(settings: ModelSettings, checkout: Path, *, is_recorded: bool = Fal
     """
     if settings.path is None:
         return RESNET50
-    folder, name = version_folder(settings.path, checkout), settings.signature or _SIGNATURE
+    folder, name = version_folder(settings.path, checkout), settings.signature or DEFAULT_SIGNATURE
     signature = _signature(folder, name)
     if problems := _problems(signature, settings, PROTOCOLS[protocol], is_recorded=is_recorded):
         raise SettingsError("\n".join(problems))
@@ -109,7 +108,7 @@ def files_of(path: str, checkout: Path, name: str | None = None) -> Model:
     return Model(
         name=served_as,
         title=served_as,
-        signature=_SIGNATURE,
+        signature=DEFAULT_SIGNATURE,
         inputs=(),
         outputs=(),
         payload="generated",
@@ -138,7 +137,7 @@ def problems_of(settings: ModelSettings, checkout: Path) -> list[str]:
     """All that model_of has against this signature over REST; raises SettingsError where there is none."""
     if settings.path is None:
         return []
-    signature = _signature(version_folder(settings.path, checkout), settings.signature or _SIGNATURE)
+    signature = _signature(version_folder(settings.path, checkout), settings.signature or DEFAULT_SIGNATURE)
     return _problems(signature, settings, REST)
 
 

@@ -23,9 +23,10 @@ from serving.api.served_model import ServedModel, model_spec, signature_def_map
 from serving.api.v2_codec import datatype_of, decode_infer, encode_infer
 from serving.errors import Code, ServingError, invalid_argument, too_large
 from serving.memory import trim
-from serving.model.loaded_model import DEFAULT_SIGNATURE, SavedModel, input_spec
+from serving.model.loaded_model import SavedModel, input_spec
 from serving.model.signature import Signature
 from serving.request_memory import RequestMemory, too_slow
+from stacks.models import DEFAULT_SIGNATURE
 from stacks.servers import EMBEDDED
 from stacks.version import VERSION
 

@@ -17,13 +17,13 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from serving.errors import Code, ServingError
 from serving.export.exporter import tree_digest
 from serving.model.loaded_model import (
-    DEFAULT_SIGNATURE,
     ConversionError,
     LoadedModel,
     SavedModel,
     input_spec,
 )
 from serving.model.signature import Computation, InputSpec, Outputs, Run, Signature, Tensors
+from stacks.models import DEFAULT_SIGNATURE
 
 RECORD = "conversion.json"
 _DIFFERENCE = "largest difference from TensorFlow"

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from serving.model.converted_model import ConvertedModel
-from serving.model.loaded_model import DEFAULT_SIGNATURE, ConversionError
+from serving.model.loaded_model import ConversionError
 from serving.model.onnx_runtime import onnxruntime, session_options
 from serving.model.signature import Outputs, Run, Tensors
+from stacks.models import DEFAULT_SIGNATURE
 
 _MODEL = "model.onnx"
 # Of tensors, the narrowest first.

@@ -33,13 +33,12 @@ from shapebench.output import note, print_card, print_code, print_json, print_ta
 from stacks.allocatable import stack_pod_resources
 from stacks.explain import SettingsError, first_line
 from stacks.files import load_settings, stack_names
-from stacks.models import VERSION, Model, ModelSettings
+from stacks.models import DEFAULT_SIGNATURE, VERSION, Model, ModelSettings
 from stacks.names import REST_PORT
 from stacks.protocols import REST
 from stacks.settings import Settings
 from tools.pins import ROOT
 
-_DEFAULT = "serving_default"
 _KEY = "shapebench:model"
 # Guesses of a size that the model leaves open: the side of an image, the length of a sequence, and a size that keeps
 # an input with many dimensions small.
@@ -92,7 +91,7 @@ class Shown:
         """With which it can be measured, unless it cannot be."""
         return ModelSettings(
             path=in_checkout(self.path),
-            signature=None if self.signature == _DEFAULT else self.signature,
+            signature=None if self.signature == DEFAULT_SIGNATURE else self.signature,
             shapes=dict(self.guesses) or None,
         )
 
@@ -163,7 +162,7 @@ def read_model(path: str, asked: str | None = None) -> Shown:
     signatures = signatures_of(folder)
     files = files_of(path, base)
     as_it_is = ModelSettings(path=path, signature=asked or None)
-    name, problems = asked or _DEFAULT, []
+    name, problems = asked or DEFAULT_SIGNATURE, []
     try:
         problems = problems_of(as_it_is, base)
     except SettingsError as error:
