@@ -34,23 +34,20 @@ class Terms:
     clients: int | None = None
 
 
-@dataclass(frozen=True)
-class Offers:
-    """An offer for each variant that certainly meets the objective at some rate; for each other one, the reason."""
+def offers_of(
+    ranking: Sequence[Ranked], objective: Objective, terms: Terms, curve_of: CurveOf
+) -> tuple[list[Offer], list[tuple[Ranked, str]]]:
+    """Fleets that grow from the lower end of each variant's capacity, the same that the ranking is of.
 
-    offers: tuple[Offer, ...]
-    without: tuple[tuple[Ranked, str], ...]
-
-
-def offers_of(ranking: Sequence[Ranked], objective: Objective, terms: Terms, curve_of: CurveOf) -> Offers:
-    """Fleets that grow from the lower end of each variant's capacity, the same that the ranking is of."""
+    An offer for each variant that certainly meets the objective at some rate; for each other one, the reason.
+    """
     offers, without = [], []
     for ranked in ranking:
         try:
             offers.append(_offer(ranked, objective, terms, curve_of))
         except NoModelError as error:
             without.append((ranked, str(error)))
-    return Offers(tuple(offers), tuple(without))
+    return offers, without
 
 
 def _offer(ranked: Ranked, objective: Objective, terms: Terms, curve_of: CurveOf) -> Offer:

@@ -27,22 +27,17 @@ class Requirement:
 
 
 @dataclass(frozen=True)
-class LostZone:
-    """Without its largest zone: how many nodes are left, and the share that fails until the loss is noticed."""
-
-    nodes_lost: int
-    error_ratio_until_noticed: float
-
-
-@dataclass(frozen=True)
 class PlannedFleet:
-    """The fleet of one variant. `nodes` follows from the low end of its capacity, `fewest` from the high end."""
+    """The fleet of one variant. `nodes` follows from the low end of its capacity, `fewest` from the high end.
+
+    `lost_nodes` are those of its largest zone; None with one zone.
+    """
 
     offer: Offer
     nodes: int
     fewest: int | None
     cost: Cost
-    lost_zone: LostZone | None
+    lost_nodes: int | None
 
     @property
     def relative(self) -> float:
@@ -70,11 +65,11 @@ def make_plan(
         on_progress(f"reading how a replica of run {manifest.run_id} scales, and simulating its clients")
         return curve_of(read_columns(store, manifest).every, manifest.serving.replicas)
 
-    found = offers_of(verdict.ranking, verdict.objective, requirement.terms, read_curve)
+    offers, without = offers_of(verdict.ranking, verdict.objective, requirement.terms, read_curve)
     excluded = [(manifest, "; ".join(reasons)) for manifest, reasons in verdict.excluded]
-    excluded += [(manifest, why) for ranked, why in found.without for manifest in ranked.variant.manifests]
+    excluded += [(manifest, why) for ranked, why in without for manifest in ranked.variant.manifests]
     candidates = []
-    for offer in found.offers:
+    for offer in offers:
         try:
             candidates.append(_candidate(offer, requirement))
         except NoFleetError as error:
@@ -88,11 +83,10 @@ def _candidate(offer: Offer, requirement: Requirement) -> PlannedFleet:
     capacity = offer.ranked.capacity.rps
     # With the upper end the same load is as with the lower end a load that is so much smaller.
     at_best_rps = requirement.rps * offer.ranked.capacity.certain_rps / capacity.high
-    lost = lost_nodes(nodes, zones)
     return PlannedFleet(
         offer=offer,
         nodes=nodes,
         fewest=offer.sizing.nodes_for(at_best_rps) if isfinite(capacity.high) else None,
         cost=offer.cost(nodes),
-        lost_zone=LostZone(lost, lost / nodes) if zones > 1 else None,
+        lost_nodes=lost_nodes(nodes, zones) if zones > 1 else None,
     )

@@ -204,7 +204,7 @@ def _compared(findings: Findings) -> Iterator[Section]:
 def _bills(findings: Findings) -> Iterator[Section]:
     """What each variant costs by load, up to four times the highest capacity that was measured."""
     verdict, curves = findings.verdict, {run.manifest.run_id: run.curve for run in findings.ranked}
-    offers = offers_of(verdict.ranking, verdict.objective, Terms(), lambda run: curves[run.run_id]).offers
+    offers, _ = offers_of(verdict.ranking, verdict.objective, Terms(), lambda run: curves[run.run_id])
     if offers:
         most_rps = _BILLED * max(offer.ranked.capacity.rps.low for offer in offers)
         yield Section(

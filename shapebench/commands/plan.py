@@ -9,7 +9,7 @@ from analysis.formatting import MISSING, count, counted, money, number
 from analysis.objective import Asked
 from analysis.planning.bills import Bill, Cheapest, cheapest
 from analysis.planning.offers import Terms
-from analysis.planning.plan import MULTIPLES, LostZone, Plan, PlannedFleet, Requirement, make_plan
+from analysis.planning.plan import MULTIPLES, Plan, PlannedFleet, Requirement, make_plan
 from analysis.planning.sizing import NoFleetError
 from analysis.pricing import cost
 from analysis.report.tables import Column, Table
@@ -159,8 +159,8 @@ def _cheapest_sentence(plan: Plan) -> str:
 
 def _findings(best: PlannedFleet, requirement: Requirement) -> list[str]:
     found = [_range(best), _clients(best, requirement.terms.clients)]
-    if best.lost_zone:
-        found.append(_zone(best.lost_zone))
+    if best.lost_nodes:
+        found.append(_zone(best.lost_nodes, best.nodes))
     if requirement.terms.zones > 1:
         found.append("Not included: traffic between zones.")
     return found
@@ -196,11 +196,11 @@ def _clients(best: PlannedFleet, clients: int | None) -> str:
     )
 
 
-def _zone(lost: LostZone) -> str:
-    fail = "fails" if lost.nodes_lost == 1 else "fail"
+def _zone(lost: int, nodes: int) -> str:
+    fail = "fails" if lost == 1 else "fail"
     return (
-        f"Loss of a zone: {_nodes(lost.nodes_lost)} {fail}. Until Kubernetes notices (about 50 s by default),"
-        f" {lost.error_ratio_until_noticed:.0%} of the requests fail; then the remaining nodes meet the objective."
+        f"Loss of a zone: {_nodes(lost)} {fail}. Until Kubernetes notices (about 50 s by default),"
+        f" {lost / nodes:.0%} of the requests fail; then the remaining nodes meet the objective."
     )
 
 
@@ -251,5 +251,6 @@ def _candidate_json(each: PlannedFleet, rps: float) -> dict[str, Any]:
         "cost": each.cost.model_dump(),
         "monthly": cost.times(each.cost.hourly, cost.HOURS_A_MONTH),
         "bills": [asdict(bill) for bill in bills],
-        "lost_zone": each.lost_zone and asdict(each.lost_zone),
+        "lost_zone": each.lost_nodes
+        and {"nodes_lost": each.lost_nodes, "error_ratio_until_noticed": each.lost_nodes / each.nodes},
     }

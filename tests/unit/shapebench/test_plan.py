@@ -89,7 +89,9 @@ def test_a_plan_as_json_has_the_same_at_full_precision(results):
     assert candidate["monthly"] == pytest.approx(730 * hourly)
     assert [bill["rps"] for bill in candidate["bills"]] == [50, 100, 200, 400, 800]
     assert candidate["bills"][2]["usd_730h"] == pytest.approx(candidate["monthly"])
-    assert candidate["lost_zone"]["nodes_lost"] > 0
+    lost = candidate["lost_zone"]
+    assert lost["nodes_lost"] > 0
+    assert lost["error_ratio_until_noticed"] == lost["nodes_lost"] / candidate["nodes"]["planned"]
     assert {each["label"] for each in found["cheapest"]} <= {candidate["label"], other["label"]}
 
 

@@ -9,8 +9,8 @@ OBJECTIVE = Objective(latency_ms=500)
 
 
 def why(*runs: Judged) -> list[str]:
-    found = offers_of(verdict_of(runs, OBJECTIVE).ranking, OBJECTIVE, Terms(), lambda _: None)
-    return [reason for _, reason in found.without]
+    _, without = offers_of(verdict_of(runs, OBJECTIVE).ranking, OBJECTIVE, Terms(), lambda _: None)
+    return [reason for _, reason in without]
 
 
 def test_a_variant_that_missed_even_at_the_lowest_rate_is_not_sent_to_another_search() -> None:

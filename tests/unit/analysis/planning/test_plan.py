@@ -73,7 +73,7 @@ def test_a_node_carries_its_share_of_the_low_end_of_the_capacity_of_the_verdict(
     assert 0.5 * 25 < low_rps < 0.7 * 25
     assert candidate.nodes == math.ceil(500 / low_rps)
     assert candidate.fewest == math.ceil(500 / (ranked.capacity.rps.high / 2))
-    assert (candidate.lost_zone, candidate.offer.effect, plan.excluded) == (None, None, ())
+    assert (candidate.lost_nodes, candidate.offer.effect, plan.excluded) == (None, None, ())
 
 
 def test_headroom_buys_nodes(rest):
@@ -83,9 +83,8 @@ def test_headroom_buys_nodes(rest):
 
 def test_with_zones_the_fleet_keeps_the_objective_without_the_largest_one(rest):
     [one_zone], [candidate] = planned(rest).candidates, planned(rest, zones=3).candidates
-    lost = candidate.lost_zone
-    assert candidate.nodes - lost.nodes_lost >= one_zone.nodes
-    assert lost.error_ratio_until_noticed == pytest.approx(1 / 3, abs=0.05)
+    assert candidate.nodes - candidate.lost_nodes >= one_zone.nodes
+    assert candidate.lost_nodes / candidate.nodes == pytest.approx(1 / 3, abs=0.05)
     # Headroom is for such a loss, so it is not bought twice.
     assert planned(rest, zones=3, headroom=0.6).candidates[0].nodes == planned(rest, headroom=0.6).candidates[0].nodes
 
