@@ -3,11 +3,24 @@
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from google_cloud.auth_plugin import AUTH_PLUGIN, INSTALL_COMMANDS, LOGIN
-from shapebench.finding import Finding
 from tools.pulumi_plugins import GCP, KUBERNETES, ProviderPlugin
+
+State = Literal["ok", "missing", "optional", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one check. `missing` is needed and absent; `optional` is absent and not needed."""
+
+    what: str
+    state: State
+    found: str
+    mend: str = ""
 
 
 def google_findings(environment: Mapping[str, str]) -> list[Finding]:

@@ -8,8 +8,7 @@ import pytest
 
 from shapebench.commands import doctor
 from shapebench.commands.doctor import diagnose
-from shapebench.commands.doctor_google import google_findings
-from shapebench.finding import Finding
+from shapebench.commands.doctor_google import Finding, google_findings
 from tests.support.scripts import write_pulumi, write_script
 from tools.pins import ROOT
 
