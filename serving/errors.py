@@ -48,7 +48,7 @@ def too_large(message: str) -> ServingError:
 
 
 class StartError(RuntimeError):
-    """The server cannot start; the message says why and how to mend it."""
+    """The server cannot start; the message says why and how to fix it."""
 
 
 def cannot_bind(flag: str, port: int, reason: object) -> StartError:

@@ -63,9 +63,9 @@ class ChangedModelError(Exception):
 class NoAccessError(Exception):
     """The model cannot be read now; the message says why."""
 
-    def __init__(self, reason: str, mend: str) -> None:
+    def __init__(self, reason: str, fix: str) -> None:
         super().__init__(reason)
-        self.mend = mend
+        self.fix = fix
 
 
 def read_model(metadata_url: str, storage_url: str, model_uri: str, wanted: Objects | None = None) -> None:
@@ -147,8 +147,8 @@ def _read(what: str, url: str, token: str) -> bytes:
     try:
         return _get(url, {"Authorization": f"Bearer {token}"})
     except urllib.error.HTTPError as error:
-        reason, mend = _REFUSALS.get(error.code, _OTHER_REFUSAL)
-        raise NoAccessError(f"{what} cannot be read: {reason} ({error.code} {_message(error)})", mend) from None
+        reason, fix = _REFUSALS.get(error.code, _OTHER_REFUSAL)
+        raise NoAccessError(f"{what} cannot be read: {reason} ({error.code} {_message(error)})", fix) from None
     except (OSError, http.client.HTTPException) as error:
         reason = f"Cloud Storage does not answer ({_cause(error)})"
         raise NoAccessError(f"{what} cannot be read: {reason}", _CHECK_NETWORK) from None
@@ -187,7 +187,7 @@ def main(metadata_url: str, storage_url: str, model_uri: str, within_s: str, obj
         )
     except NoAccessError as error:
         sys.exit(
-            f"after {within_s} s the model still cannot be read, so the server was not started: {error}. {error.mend}"
+            f"after {within_s} s the model still cannot be read, so the server was not started: {error}. {error.fix}"
         )
     print(f"{model_uri} can be read", flush=True)
 

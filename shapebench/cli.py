@@ -410,7 +410,7 @@ def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
 
 @app.command()
 def doctor() -> None:
-    """Check what is installed, what is missing, and how to mend it."""
+    """Check what is installed, what is missing, and how to fix it."""
     from shapebench.commands.doctor import doctor as check  # noqa: PLC0415 - start-up
 
     raise typer.Exit(check())

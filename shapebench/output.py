@@ -34,7 +34,7 @@ class PipeConsole(Console):
 
 
 class CommandError(Exception):
-    """A command cannot do its work; the message says why, and how to mend it."""
+    """A command cannot do its work; the message says why, and how to fix it."""
 
 
 @contextmanager

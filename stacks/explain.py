@@ -1,4 +1,4 @@
-"""Turns pydantic's errors into sentences that name the key, the consequence and the mend; others into one line."""
+"""Turns pydantic's errors into sentences that name the key, the consequence and the fix; others into one line."""
 
 import difflib
 import types
@@ -22,7 +22,7 @@ _REMOVED = {
 
 
 class SettingsError(ValueError):
-    """A stack's configuration is wrong. The message names each key, the consequence and the mend."""
+    """A stack's configuration is wrong. The message names each key, the consequence and the fix."""
 
 
 def first_line(error: Exception) -> str:

@@ -9,7 +9,7 @@ from sweep.tasks import Measure, Measured
 
 
 class FleetError(Exception):
-    """A task failed; the message says why, and how to mend it. Repeating it may help."""
+    """A task failed; the message says why, and how to fix it. Repeating it may help."""
 
 
 class LastingError(FleetError):

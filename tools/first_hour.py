@@ -129,7 +129,7 @@ class Shell:
             limit.cancel()
         raise StuckError(
             f"the shell ended, or the line `{command}` took longer than {_LINE_LIMIT_S} s, so whoever follows the page"
-            " is stuck there; mend the program or the page"
+            " is stuck there; fix the program or the page"
         )
 
     def _lines(self) -> Iterator[str]:
@@ -219,7 +219,7 @@ def _type(shell: Shell, line: Line) -> tuple[str, ...]:
     started = time.monotonic()
     outcome = shell.type(line.command)
     print(f"{place}: exit code {outcome.status} after {time.monotonic() - started:.0f} s", flush=True)
-    stuck = f"so whoever follows the page is stuck there; mend the program, or the page: `{line.command}`"
+    stuck = f"so whoever follows the page is stuck there; fix the program, or the page: `{line.command}`"
     if outcome.status not in line.statuses:
         expected = " or ".join(map(str, sorted(line.statuses)))
         raise StuckError(f"{place} ended with exit code {outcome.status}, not {expected}, {stuck}")

@@ -132,5 +132,5 @@ def _write_rows(store: ResultsStore, run: Run, folder: Path) -> None:
                 parquet.write(rows)
     except RowsError as error:
         raise OSError(
-            f"the rows of run {run.manifest.run_id} cannot be read; export without --rows, or mend this: {error}"
+            f"the rows of run {run.manifest.run_id} cannot be read; export without --rows, or fix this: {error}"
         ) from error

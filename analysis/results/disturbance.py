@@ -152,12 +152,12 @@ def disturbance_reason(other: OtherCpu | None) -> str | None:
         return None
     stolen = other.stolen_cores or 0.0
     steal = f", and the hypervisor gave {stolen:.2f} of them to other machines (steal)" if stolen >= 0.01 else ""
-    mend = "end them (`top` lists them)" if other.node is None else "keep other pods off the servers' nodes"
+    fix = "end them (`top` lists them)" if other.node is None else "keep other pods off the servers' nodes"
     if stolen > other.cores / 2:
-        mend = "use a machine whose host is less busy, or wait"
+        fix = "use a machine whose host is less busy, or wait"
     return (
         f"{DISTURBED}: other programs used {other.program_cores:.2f} of {other.machine} while it measured{steal}, which"
-        f" server and load generator lacked, so the figures are not the server's alone; {mend}, and run again"
+        f" server and load generator lacked, so the figures are not the server's alone; {fix}, and run again"
     )
 
 

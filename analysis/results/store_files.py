@@ -25,8 +25,8 @@ from analysis.results.first_answer import require_answer
 _AT_ONCE = 16
 # Of a file of rows: several times what the most rows take that are read, see parquet.py.
 _MOST_BYTES = 2**31
-_MEND_FOLDER = "give a folder that you can read and write"
-_MEND_BUCKET = (
+_FIX_FOLDER = "give a folder that you can read and write"
+_FIX_BUCKET = (
     "give a bucket that exists, and grant the role Storage Object User on it to the account of your Application Default"
     " Credentials (`gcloud auth application-default login`)"
 )
@@ -121,11 +121,11 @@ class StoreFiles:
 
     @contextmanager
     def _explained(self, done: str) -> Iterator[None]:
-        """Turn an error of the file system into a StoreError that names the store, the reason and the mend."""
+        """Turn an error of the file system into a StoreError that names the store, the reason and the fix."""
         try:
             if not self.on_disk:
                 require_answer(self.uri, self._retry_s)
             yield
         except (OSError, pa.ArrowException) as error:
-            mend = token_fix(error) or (_MEND_FOLDER if self.on_disk else _MEND_BUCKET)
-            raise StoreError(f"the results store '{self.uri}' cannot be {done}: {reason_of(error)}; {mend}") from error
+            fix = token_fix(error) or (_FIX_FOLDER if self.on_disk else _FIX_BUCKET)
+            raise StoreError(f"the results store '{self.uri}' cannot be {done}: {reason_of(error)}; {fix}") from error

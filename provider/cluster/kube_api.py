@@ -251,9 +251,9 @@ class KubeApi:
                 raise _cluster_error(refusals) from None
             elapsed_s = time.monotonic() - began
             if elapsed_s > (min(retry_s, _RETRY_WHEN_CANCELLED_S) if self._cancelled.is_set() else retry_s):
-                what, mend = unreachable
+                what, fix = unreachable
                 lasted = f" for {elapsed_s:.0f} s" if retry_s else ""
-                raise ClusterError(f"{what} gave no usable answer{lasted} ({'; '.join(causes)}); {mend}")
+                raise ClusterError(f"{what} gave no usable answer{lasted} ({'; '.join(causes)}); {fix}")
             self._on_connection_lost(elapsed_s)
             time.sleep(_RETRY_INTERVAL_S)
 

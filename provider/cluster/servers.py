@@ -13,7 +13,7 @@ from provider.resource import Operation, ResourceError
 from stacks.names import NAME, REST_PORT
 
 _POLL_S = 1.0
-# One restart mends a server that did not find its model; one that ends again has another reason.
+# One restart fixes a server that did not find its model; one that ends again has another reason.
 _ENDS_ALLOWED = 1
 _MESSAGE_LINES = 10
 # How long deleted pods may take: their grace period, and then some for a kubelet that is busy.

@@ -1,4 +1,4 @@
-"""`shapebench doctor`: checks what is installed, in which version, what is missing, and how to mend it."""
+"""`shapebench doctor`: checks what is installed, in which version, what is missing, and how to fix it."""
 
 import json
 import os
@@ -28,8 +28,8 @@ _VERSION_TIMEOUT_S = 20.0
 def doctor(root: Path = ROOT) -> int:
     """Print a table of the findings; returns 1 if something needed is missing."""
     findings = diagnose(root)
-    columns = (Column("", "text"), Column("state", "text"), Column("found", "wrap"), Column("mend", "wrap"))
-    rows = tuple((each.what, each.state, each.found, each.mend) for each in findings)
+    columns = (Column("", "text"), Column("state", "text"), Column("found", "wrap"), Column("fix", "wrap"))
+    rows = tuple((each.what, each.state, each.found, each.fix) for each in findings)
     print_table(Table("Findings", columns, rows))
     return 1 if any(finding.state == "missing" for finding in findings) else 0
 
@@ -140,11 +140,11 @@ def _stack(path: Path, *, locked: bool) -> Finding:
             f"in {path.parent}, copy {path.name}.bak to {path.name}",
         )
     if locked:
-        mend = f"if no update is running: pulumi cancel --stack {path.stem}"
-        return Finding(name, "note", "an update is running, or was killed", mend)
+        fix = f"if no update is running: pulumi cancel --stack {path.stem}"
+        return Finding(name, "note", "an update is running, or was killed", fix)
     if checkpoint.get("pending_operations"):
-        mend = f"pulumi refresh --clear-pending-creates --stack {path.stem}"
-        return Finding(name, "note", "an update was interrupted", mend)
+        fix = f"pulumi refresh --clear-pending-creates --stack {path.stem}"
+        return Finding(name, "note", "an update was interrupted", fix)
     # The stack itself counts as a resource.
     count = max(len(checkpoint.get("resources") or []) - 1, 0)
     return Finding(name, "ok", f"{count} resources" if count else "nothing brought up")
@@ -154,8 +154,8 @@ def _go(root: Path) -> Finding:
     obstacle = gobuild.why_go_cannot(root)
     if obstacle is None:
         return Finding("Go", "ok", _version_of("go", "version"))
-    mend = "only needed to build Pulumi where its release cannot be downloaded: https://go.dev/dl/"
-    return Finding("Go", "optional", obstacle, mend)
+    fix = "only needed to build Pulumi where its release cannot be downloaded: https://go.dev/dl/"
+    return Finding("Go", "optional", obstacle, fix)
 
 
 def _model_server(environment: dict[str, str]) -> Finding:
@@ -178,8 +178,8 @@ def _port(port: int, protocol: str) -> Finding:
     if any(server.program in description for server in SERVERS):
         return Finding(what, "ok", f"a model server listens, process {holders[0]}")
     key = f"shapebench:local.{protocol.lower()}Port"
-    mend = f"end it, or choose another: pulumi config set --path {key} PORT --stack local"
-    return Finding(what, "note", f"taken by process {holders[0] or 'of another user'}: {description}", mend)
+    fix = f"end it, or choose another: pulumi config set --path {key} PORT --stack local"
+    return Finding(what, "note", f"taken by process {holders[0] or 'of another user'}: {description}", fix)
 
 
 def _process(pid: int | None) -> str:

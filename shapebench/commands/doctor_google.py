@@ -20,7 +20,7 @@ class Finding:
     what: str
     state: State
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 def google_findings(environment: Mapping[str, str]) -> list[Finding]:
@@ -33,9 +33,9 @@ def google_findings(environment: Mapping[str, str]) -> list[Finding]:
     ]
 
 
-def _program(name: str, mend: str, environment: Mapping[str, str]) -> Finding:
+def _program(name: str, fix: str, environment: Mapping[str, str]) -> Finding:
     path = shutil.which(name, path=environment["PATH"])
-    return Finding(name, "ok", path) if path else Finding(name, "optional", "none on PATH", f"for GKE stacks: {mend}")
+    return Finding(name, "ok", path) if path else Finding(name, "optional", "none on PATH", f"for GKE stacks: {fix}")
 
 
 def _credentials(environment: Mapping[str, str]) -> Finding:
@@ -62,5 +62,5 @@ def _provider_plugin(plugin: ProviderPlugin, environment: Mapping[str, str]) -> 
     what = f"Pulumi's {plugin.name} plugin"
     if path := plugin.find(environment):
         return Finding(what, "ok", f"{plugin.version} ({path})" if path.is_dir() else str(path))
-    mend = f"for GKE stacks, if Pulumi cannot download it by itself: {' '.join(plugin.install_command)}"
-    return Finding(what, "optional", f"{plugin.version} is not installed; the first preview downloads it", mend)
+    fix = f"for GKE stacks, if Pulumi cannot download it by itself: {' '.join(plugin.install_command)}"
+    return Finding(what, "optional", f"{plugin.version} is not installed; the first preview downloads it", fix)

@@ -25,7 +25,7 @@ Failures = Mapping[Leftover, str | None]
 
 _NOT_LISTED = "; give another --project, or ask for a role that may list its resources"
 # What helps where Google answers so.
-_MENDS: dict[int | None, str] = {UNAUTHORIZED: f"; run `{LOGIN}`", FORBIDDEN: _NOT_LISTED, NOT_FOUND: _NOT_LISTED}
+_FIXES: dict[int | None, str] = {UNAUTHORIZED: f"; run `{LOGIN}`", FORBIDDEN: _NOT_LISTED, NOT_FOUND: _NOT_LISTED}
 
 
 class ExitCode(IntEnum):
@@ -108,8 +108,8 @@ def _leftovers_in(
         listed = inventory(google, project, note)
         now = google.now()
     except CloudError as error:
-        mend = _MENDS.get(error.status, "")
-        raise CommandError(f"project {project} could not be listed, so nothing was removed: {error}{mend}") from None
+        fix = _FIXES.get(error.status, "")
+        raise CommandError(f"project {project} could not be listed, so nothing was removed: {error}{fix}") from None
     return leftovers(listed, now, interrupted), listed.unlisted
 
 

@@ -144,7 +144,7 @@ def troubles(outcome: Outcome) -> Iterator[str]:
             yield f"{each.candidate.label} failed and was left out: {each.why}"
     if any(_failed(outcome)) and not outcome.last.simulated:
         command = f"shapebench sweep --resume {outcome.last.sweep_id}"
-        yield f"Once the cause is mended, this tries what failed again: {command}"
+        yield f"Once the cause is fixed, this tries what failed again: {command}"
     for stack, why in outcome.may_be_up.items():
         yield f"THE STACK {stack} MAY BE UP AND COST MONEY: {why}. Destroy it: {destroy_command(stack)}"
     yield from left_of(outcome.leftovers)

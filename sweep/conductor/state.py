@@ -120,7 +120,7 @@ class SweepState:
             self._end_of_measure(stack, record, record.task)
 
     def resume(self) -> None:
-        """Apply a resumption: what failed gets as many tries as at first, since its cause may be mended."""
+        """Apply a resumption: what failed gets as many tries as at first, since its cause may be fixed."""
         for key in self.failed:
             self.returned[key] = len(self.measured[key])
             self.versions[self.objective[key]] += 1

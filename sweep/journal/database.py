@@ -54,7 +54,7 @@ ON CONFLICT (number) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for na
 
 
 class JournalError(Exception):
-    """The journal cannot be read or written; the message says why, and how to mend it."""
+    """The journal cannot be read or written; the message says why, and how to fix it."""
 
 
 class DamagedJournalError(JournalError):

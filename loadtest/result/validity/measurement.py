@@ -25,7 +25,7 @@ _CLOCK_STEP_MS = 50.0
 # The 99th percentile of fewer requests is a single pause of the machine.
 _FEWEST_FOR_P99 = 200
 
-_CLOCK_MEND = "stop time synchronisation from setting the clock during a test, and run again"
+_CLOCK_FIX = "stop time synchronisation from setting the clock during a test, and run again"
 
 
 def measurement_reasons(rows: pa.Table, counted: pa.Table, load: LoadPlan, health: Mapping[str, Any]) -> list[str]:
@@ -81,14 +81,14 @@ def _clock_reasons(rows: pa.Table, health: Mapping[str, Any]) -> list[str]:
     if step_ms is not None and step_ms > _CLOCK_STEP_MS:
         reasons.append(
             f"the generator's wall clock was changed by {step_ms:.0f} ms during the test, so its times do not match"
-            f" those of the servers; {_CLOCK_MEND}"
+            f" those of the servers; {_CLOCK_FIX}"
         )
     early = int((times_us(rows, "start") < times_us(rows, "intended_start")).sum())
     negative = int((times_us(rows, "latency_us") < 0).sum())
     if early or negative:
         reasons.append(
             f"{early} requests were sent before they were due and {negative} have a negative latency, so the clock ran"
-            f" backwards; {_CLOCK_MEND}"
+            f" backwards; {_CLOCK_FIX}"
         )
     return reasons
 

@@ -27,7 +27,7 @@ _STOPS = {
 }
 
 # What to do about a kill, by its reason in the container's status.
-_MENDS = {
+_FIXES = {
     "OOMKilled": "it used more memory than its container's limit: use fewer users, or raise the limit in"
     " provider/cluster/load_job.py"
 }
@@ -89,8 +89,8 @@ def termination_reasons(termination: Termination) -> list[str]:
     if termination.exit_code != 0 or termination.totals is None:
         log = " | ".join(termination.last_log_lines) or "empty"
         how = ", ".join(filter(None, (_exit_text(termination.exit_code), termination.killed_by)))
-        mend = _MENDS.get(termination.killed_by or "", "correct what its log names, and run again")
-        return [f"the load generator crashed ({how}), so requests are missing; {mend}; the end of its log: {log}"]
+        fix = _FIXES.get(termination.killed_by or "", "correct what its log names, and run again")
+        return [f"the load generator crashed ({how}), so requests are missing; {fix}; the end of its log: {log}"]
     return []
 
 

@@ -51,7 +51,7 @@ BASE = a_run(BROADWELL, BROADWELL)
 
 
 @pytest.mark.parametrize(
-    ("other", "own", "others", "mend"),
+    ("other", "own", "others", "fix"),
     [
         (
             a_run(ROME, ROME),
@@ -101,7 +101,7 @@ BASE = a_run(BROADWELL, BROADWELL)
         (BASE.model_copy(update={"platform": "kubernetes"}), "an existing cluster", "GKE", "on one platform"),
     ],
 )
-def test_a_run_under_another_condition_does_not_compare_and_the_reason_names_both(other, own, others, mend):
+def test_a_run_under_another_condition_does_not_compare_and_the_reason_names_both(other, own, others, fix):
     assert comparison_key(other) != comparison_key(BASE)
     assert comparison_group(other) != comparison_group(BASE)
     (reason,) = differences(other, BASE)
@@ -109,7 +109,7 @@ def test_a_run_under_another_condition_does_not_compare_and_the_reason_names_bot
     assert ran.startswith("it ran ")
     assert own in f"{ran},"
     assert others in f"runs {compares}"
-    assert mend in compares.partition("; run both ")[2]
+    assert fix in compares.partition("; run both ")[2]
 
 
 def test_every_difference_is_said_but_on_another_platform_that_one_alone():

@@ -1,4 +1,4 @@
-"""Pulumi's provider plugins: a missing one is downloaded, or named in one line with the reason and the mend."""
+"""Pulumi's provider plugins: a missing one is downloaded, or named in one line with the reason and the fix."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_a_missing_plugin_is_downloaded(machine: Path):
     assert (machine / "calls").read_text() == f"plugin install resource gcp {GCP.version}\n"
 
 
-def test_a_plugin_that_cannot_be_downloaded_is_one_line_with_reason_and_mend(machine: Path):
+def test_a_plugin_that_cannot_be_downloaded_is_one_line_with_reason_and_fix(machine: Path):
     (machine / "printed").write_text(WITHOUT_NETWORK)
     pulumi_that(machine, f"cat {machine}/printed >&2; exit 1")
     missing = why_plugin_is_missing(GCP, KUBERNETES)

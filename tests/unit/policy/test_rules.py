@@ -44,7 +44,7 @@ def test_a_red_resource_breaks_its_rule_with_a_message_that_names_it_and_the_pro
     assert message.startswith(f"{fixture.resource.type_name} {fixture.resource.name}: ")
     assert fixture.says is not None
     assert fixture.says in message
-    # What follows, and the mend, in one sentence each.
+    # What follows, and the fix, in one sentence each.
     assert ", so " in message or ", which " in message or ", where " in message
     assert "; " in message
 

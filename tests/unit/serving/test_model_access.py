@@ -83,7 +83,7 @@ def test_the_right_to_get_is_not_enough_for_the_server_lists_too(bucket, url):
 
 
 @pytest.mark.parametrize(
-    ("change", "reason", "mend"),
+    ("change", "reason", "fix"),
     [
         ({"gives_tokens": lambda: False}, r"the metadata server gives no token \(503", "the mode GKE_METADATA"),
         (
@@ -103,13 +103,13 @@ def test_the_right_to_get_is_not_enough_for_the_server_lists_too(bucket, url):
         ),
     ],
 )
-def test_each_step_has_its_own_reason_and_what_to_do_about_it(bucket, url, change, reason, mend):
+def test_each_step_has_its_own_reason_and_what_to_do_about_it(bucket, url, change, reason, fix):
     for name, value in change.items():
         setattr(bucket, name, value)
     with pytest.raises(NoAccessError, match=reason) as raised:
         read_model(url, url, URI)
-    assert mend in raised.value.mend
-    assert as_a_container(url, 0).stderr.endswith(f". {raised.value.mend}\n")
+    assert fix in raised.value.fix
+    assert as_a_container(url, 0).stderr.endswith(f". {raised.value.fix}\n")
 
 
 def test_where_nothing_listens_it_says_which_of_the_two_does_not_answer(url):
@@ -117,7 +117,7 @@ def test_where_nothing_listens_it_says_which_of_the_two_does_not_answer(url):
         read_model("http://127.0.0.1:1", url, URI)
     with pytest.raises(NoAccessError, match=r"Cloud Storage does not answer \(.*refused") as raised:
         read_model(url, "http://127.0.0.1:1", URI)
-    assert "reaches storage.googleapis.com" in raised.value.mend
+    assert "reaches storage.googleapis.com" in raised.value.fix
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>"])

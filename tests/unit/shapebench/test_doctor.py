@@ -34,9 +34,9 @@ def found(root: Path) -> dict[str, Finding]:
 def test_what_a_fresh_checkout_lacks_is_named_with_the_command_that_mends_it(nothing_installed: Path, capsys):
     findings = found(nothing_installed)
     for what in ("Python packages", "pulumi", "Python language host", "stack local"):
-        assert (findings[what].state, findings[what].mend) == ("missing", "make setup")
+        assert (findings[what].state, findings[what].fix) == ("missing", "make setup")
     assert findings["Go"].state == "optional"
-    assert (findings["policy pack"].state, findings["policy pack"].mend) == ("optional", "make setup-policy")
+    assert (findings["policy pack"].state, findings["policy pack"].fix) == ("optional", "make setup-policy")
     assert findings["backend"].found == ".state/ in this checkout, an empty passphrase"
     assert doctor.doctor(nothing_installed) == 1
     assert "make setup" in capsys.readouterr().out
@@ -68,7 +68,7 @@ def test_a_backend_of_files_needs_a_passphrase(
     backend = found(nothing_installed)["backend"]
     assert backend.state == state
     assert said in backend.found
-    assert "PULUMI_CONFIG_PASSPHRASE" in backend.mend or state == "ok"
+    assert "PULUMI_CONFIG_PASSPHRASE" in backend.fix or state == "ok"
     assert "hunter2" not in str(backend)
 
 
@@ -105,7 +105,7 @@ def test_a_stack_with_a_lock_left_behind_is_shown_with_its_remedy(nothing_instal
     for path in ("stacks/shapebench/local.json", "locks/organization/shapebench/local/lock.json"):
         (state / path).parent.mkdir(parents=True)
         (state / path).write_text('{"checkpoint": {"latest": {}}}')
-    assert "pulumi cancel --stack local" in found(nothing_installed)["stack local"].mend
+    assert "pulumi cancel --stack local" in found(nothing_installed)["stack local"].fix
 
 
 def test_a_port_taken_by_another_program_is_shown_with_its_process():
@@ -116,12 +116,12 @@ def test_a_port_taken_by_another_program_is_shown_with_its_process():
         finding = doctor._port(port, "REST")
         assert finding.state == "note"
         assert f"process {os.getpid()}" in finding.found
-        assert "shapebench:local.restPort" in finding.mend
+        assert "shapebench:local.restPort" in finding.fix
     assert doctor._port(port, "REST").state == "ok"
 
 
 @pytest.mark.parametrize(
-    ("what", "mend"),
+    ("what", "fix"),
     [
         ("gcloud", "cloud.google.com/sdk"),
         ("gke-gcloud-auth-plugin", "apt-get install google-cloud-cli-gke-gcloud-auth-plugin"),
@@ -130,11 +130,11 @@ def test_a_port_taken_by_another_program_is_shown_with_its_process():
         ("Pulumi's kubernetes plugin", "pulumi plugin install resource kubernetes"),
     ],
 )
-def test_what_only_gke_stacks_need_is_optional_and_comes_with_its_mend(tmp_path: Path, what: str, mend: str):
+def test_what_only_gke_stacks_need_is_optional_and_comes_with_its_fix(tmp_path: Path, what: str, fix: str):
     findings = {each.what: each for each in google_findings({"PATH": str(tmp_path), "HOME": str(tmp_path)})}
     assert findings[what].state == "optional"
-    assert "for GKE stacks" in findings[what].mend
-    assert mend in findings[what].mend
+    assert "for GKE stacks" in findings[what].fix
+    assert fix in findings[what].fix
 
 
 def test_what_gke_stacks_need_is_found_where_it_is_installed(
@@ -173,4 +173,4 @@ def test_credentials_that_cannot_be_used_are_named(
     finding = found(nothing_installed)["Google credentials"]
     assert finding.state == "note"
     assert str(path) in finding.found
-    assert "gcloud auth application-default login" in finding.mend
+    assert "gcloud auth application-default login" in finding.fix

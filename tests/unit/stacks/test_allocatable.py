@@ -77,7 +77,7 @@ def test_the_smallest_shape_has_room_for_resnet50():
     assert pod_of(shape(2, 4)).memory_mib > 1200
 
 
-def test_a_node_that_is_too_small_is_told_with_the_mend():
+def test_a_node_that_is_too_small_is_told_with_the_fix():
     with pytest.raises(
         ShapeTooSmallError, match=r"choose a shapebench:shape\.machineType with more memory, at least 4 GB"
     ):

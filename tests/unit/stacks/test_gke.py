@@ -1,4 +1,4 @@
-"""`shapebench:gke`: what would open, mislead or never end is refused, with the mend."""
+"""`shapebench:gke`: what would open, mislead or never end is refused, with the fix."""
 
 from typing import Any
 
@@ -92,11 +92,11 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "wrong", "mend"), WRONG, ids=str)
-def test_a_wrong_value_names_key_and_mend(changes, wrong, mend):
+@pytest.mark.parametrize(("changes", "wrong", "fix"), WRONG, ids=str)
+def test_a_wrong_value_names_key_and_fix(changes, wrong, fix):
     said = complaint(**changes)
     assert f"shapebench:{wrong}" in said
-    assert mend in said
+    assert fix in said
 
 
 def test_each_pod_of_the_generator_has_a_load_node():

@@ -35,7 +35,7 @@ def test_a_version_or_a_digest_is_exact(image):
         "",
     ],
 )
-def test_anything_else_is_refused_with_the_mend(image):
+def test_anything_else_is_refused_with_the_fix(image):
     with pytest.raises(ValueError, match=r"tensorflow/serving:2\.20\.0, or a digest"):
         exact_image(image)
 

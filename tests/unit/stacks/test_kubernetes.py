@@ -36,7 +36,7 @@ def test_the_checked_in_stack_parses():
         ({"image": "a:1"}, "is not a setting"),
     ],
 )
-def test_a_wrong_value_names_key_and_mend(changes, says):
+def test_a_wrong_value_names_key_and_fix(changes, says):
     with pytest.raises(SettingsError) as caught:
         parse(**changes)
     assert str(caught.value).startswith("shapebench:kubernetes")

@@ -60,7 +60,7 @@ def test_an_objective_changes_no_other_load() -> None:
         ({"p50": "1s"}, "shapebench:objective.p50 is not a setting"),
     ],
 )
-def test_a_wrong_objective_is_an_error_that_names_its_key_and_the_mend(objective: dict, said: str) -> None:
+def test_a_wrong_objective_is_an_error_that_names_its_key_and_the_fix(objective: dict, said: str) -> None:
     with pytest.raises(SettingsError) as failure:
         settings(objective)
     assert said in str(failure.value)

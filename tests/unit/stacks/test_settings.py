@@ -1,4 +1,4 @@
-"""A stack's settings: each wrong key is one sentence that names it, what follows and the mend."""
+"""A stack's settings: each wrong key is one sentence that names it, what follows and the fix."""
 
 import contextlib
 import re
@@ -175,11 +175,11 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "wrong", "mend"), WRONG)
-def test_a_wrong_value_names_key_and_mend(changes, wrong, mend):
+@pytest.mark.parametrize(("changes", "wrong", "fix"), WRONG)
+def test_a_wrong_value_names_key_and_fix(changes, wrong, fix):
     said = complaint(**changes)
     assert f"shapebench:{wrong}" in said
-    assert mend in said
+    assert fix in said
 
 
 def test_text_where_a_number_belongs_is_not_coerced():

@@ -170,7 +170,7 @@ def test_a_load_of_the_file_changes_the_search_of_all_stacks(file: Path) -> None
         ({"stacks": ["local"], "inter_op": list(range(1, 257)), "intra_op": list(range(1, 9))}, ("more than 2000",)),
     ],
 )
-def test_an_error_names_the_option_and_the_mend(options: dict[str, Any], parts: tuple[str, ...]) -> None:
+def test_an_error_names_the_option_and_the_fix(options: dict[str, Any], parts: tuple[str, ...]) -> None:
     assert [part for part in parts if part not in error(**options)] == []
 
 

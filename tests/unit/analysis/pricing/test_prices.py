@@ -172,7 +172,7 @@ def test_a_bad_minute_of_the_service_passes(catalogue, transport, code):
 
 
 @pytest.mark.parametrize(
-    ("codes", "mend"),
+    ("codes", "fix"),
     [
         ([403], "gcloud services enable cloudbilling.googleapis.com"),
         ([401], "gcloud auth application-default login"),
@@ -180,9 +180,9 @@ def test_a_bad_minute_of_the_service_passes(catalogue, transport, code):
         ([400], "try again later"),
     ],
 )
-def test_a_catalogue_that_cannot_be_read_is_one_error_with_its_mend(catalogue, transport, codes, mend):
+def test_a_catalogue_that_cannot_be_read_is_one_error_with_its_fix(catalogue, transport, codes, fix):
     catalogue.answers_first = codes
-    with pytest.raises(live.CatalogueError, match=mend):
+    with pytest.raises(live.CatalogueError, match=fix):
         read(transport, SHORT)
 
 

@@ -426,7 +426,7 @@ def test_a_folder_whose_name_looks_like_a_pattern_holds_a_store(tmp_path, rows):
         ("gs://b/a b", "syntax error"),
     ],
 )
-def test_a_uri_that_names_no_store_is_one_line_with_the_mend(uri, why):
+def test_a_uri_that_names_no_store_is_one_line_with_the_fix(uri, why):
     with pytest.raises(
         StoreError, match=rf"cannot be opened: .*{why}.*; give a folder, or a URI such as gs:"
     ) as raised:

@@ -26,7 +26,7 @@ def stack_file(tmp_path: Path) -> Path:
         ({"shapebench:rerun": "s3cr3t"}, ["shapebench:rerun"]),
     ],
 )
-def test_a_secret_under_an_empty_passphrase_is_refused_with_the_mend(
+def test_a_secret_under_an_empty_passphrase_is_refused_with_the_fix(
     config: dict[str, str], secret_keys: list[str], stack_file: Path
 ) -> None:
     refused = why_secrets_are_unprotected("prod", config | {"gcp:zone": "z"}, secret_keys, EMPTY, stack_file)

@@ -31,7 +31,7 @@ def reason(*steps: dict[str, Any], rows: pa.Table = NO_ROWS) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "mend"),
+    ("steps", "fix"),
     [
         ([step(20, CONSTANT, StepVerdict.FAILS), step(LOWEST, CONSTANT, StepVerdict.FAILS)], "check the server's log"),
         ([step(LOWEST, POISSON, StepVerdict.FAILS)], "check the server's log"),
@@ -51,11 +51,11 @@ def reason(*steps: dict[str, Any], rows: pa.Table = NO_ROWS) -> str | None:
     ],
 )
 def test_a_search_without_a_result_names_the_setting_that_kept_it_from_one(
-    steps: list[dict[str, Any]], mend: str
+    steps: list[dict[str, Any]], fix: str
 ) -> None:
     found = reason(*steps)
     assert found is not None
-    assert mend in found
+    assert fix in found
 
 
 def test_a_search_whose_every_rate_is_refused_too_often_names_the_error() -> None:

@@ -76,8 +76,8 @@ def test_a_cancelled_update_retries_for_a_short_time_only(server: ScriptedApi, m
     cancelled = threading.Event()
     cancelled.set()
     server.answers = [None] * 1000
-    mend = "check this machine's network and `kubectl cluster-info`, and run the command again when the cluster answers"
-    with pytest.raises(ClusterError, match=f"the cluster's API gave no usable answer for 0 s .*; {mend}$") as failure:
+    fix = "check this machine's network and `kubectl cluster-info`, and run the command again when the cluster answers"
+    with pytest.raises(ClusterError, match=f"the cluster's API gave no usable answer for 0 s .*; {fix}$") as failure:
         api(server, cancelled).pods("")
     assert SECRET not in str(failure.value)
 

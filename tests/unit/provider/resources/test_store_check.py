@@ -44,7 +44,7 @@ def test_it_runs_again_for_another_store_and_for_whatever_measures_again(inputs:
     assert StoreCheck().changed(state, inputs | {"measured": {"rerun": "after"}}) == ["measured"]
 
 
-def test_a_store_that_cannot_be_written_is_one_line_with_store_reason_and_mend(inputs: Props) -> None:
+def test_a_store_that_cannot_be_written_is_one_line_with_store_reason_and_fix(inputs: Props) -> None:
     Path(inputs["results"]).write_text("a file")
     with pytest.raises(ResourceError) as failure:
         StoreCheck().create(inputs, NOTHING)

@@ -99,7 +99,7 @@ def test_the_command_prints_the_export_as_one_json_line(tmp_path):
     assert list(exported) == ["name", "path", "digest", "weights"]
 
 
-def test_pretrained_weights_that_cannot_be_downloaded_are_one_error_with_its_mend(tmp_path):
+def test_pretrained_weights_that_cannot_be_downloaded_are_one_error_with_its_fix(tmp_path):
     command = [sys.executable, "-m", "serving.export", "--weights=imagenet", f"--cache={tmp_path}"]
     offline = os.environ | {"https_proxy": "http://127.0.0.1:1"}
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=offline)

@@ -150,7 +150,7 @@ def test_what_failed_is_named_once_with_the_reason(outcome: Outcome) -> None:
     label = SETTINGS.candidates[-1].label
     assert list(troubles(with_failed_candidate(outcome))) == [
         f"{label} failed and was left out: invalid",
-        f"Once the cause is mended, this tries what failed again: shapebench sweep --resume {SWEEP_ID}",
+        f"Once the cause is fixed, this tries what failed again: shapebench sweep --resume {SWEEP_ID}",
     ]
     assert "9 candidates, of which 1 failed," in lines(with_failed_candidate(outcome))[-1]
 

@@ -560,7 +560,7 @@ def test_a_list_of_sweeps_that_cannot_be_read_does_not_say_that_there_is_none(us
         ((), "--stack is not given"),
     ],
 )
-def test_an_error_is_one_line_with_the_mend(use: Use, cloud: Cloud, arguments: tuple[str, ...], part: str) -> None:
+def test_an_error_is_one_line_with_the_fix(use: Use, cloud: Cloud, arguments: tuple[str, ...], part: str) -> None:
     use(cloud)
     result = invoke(*arguments)
     assert result.exit_code == 1

@@ -689,7 +689,7 @@ def test_a_mistake_while_a_stack_is_destroyed_says_that_it_may_be_up(tmp_path: P
     assert "ZeroDivisionError()" in outcome.may_be_up["b"]
 
 
-def test_a_run_that_met_the_objective_at_every_rate_is_a_failure_with_its_mend(tmp_path: Path) -> None:
+def test_a_run_that_met_the_objective_at_every_rate_is_a_failure_with_its_fix(tmp_path: Path) -> None:
     made = world(FOUR)
     cloud = Cloud(World(made.stacks, {**made.capacity_rps, FOUR[0].key: 1e6}))
     outcome = rehearsal(tmp_path, cloud).sweep()
