@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import expit
 
 from analysis.capacity.bursts import logit, queue_dispersion
 from analysis.capacity.requests import OfferedRate
-from analysis.capacity.slope import slope_of
 from analysis.interval import Interval
 from analysis.results.columns import Booleans, Floats
 
@@ -21,17 +21,19 @@ _RATES, _SLOPES = 400, 40
 # The slope before any data is log-normal. A queue that is idle for a share s of the time remembers for 1 / s² (Whitt,
 # Planning queueing simulations, Management Science 35, 1989), so bursts of misses are as long, and its slope is as
 # 1 / s: as the square root of the dispersion. Simulated queues have 0.8 to 3.7 times that root. Where misses come one
-# by one, any slope may be: the standard deviation grows by its share of the root. Failures have a slope of their own.
-_SLOPE_OF_BURSTS, _SLOPE_OF_FAILURES, _SLOPE_SD = 2.0, 12.0, 0.6
+# by one, any slope may be: the standard deviation grows by its part of the dispersion. Failures have a slope of their
+# own.
+_SLOPE_OF_BURSTS, _SLOPE_OF_FAILURES, _SLOPE_SD = 2.0, 12.0, 0.5
 # The dispersion is an estimate: Student's t with so many degrees of freedom, rather than the normal distribution.
 _FREEDOM = 20.0
+# A step is divided into so many blocks, by which the misses scatter about the line.
+_BLOCKS_OF_STEP = 2
 _QUANTILES = (0.025, 0.975)
 
 
 def fit_capacity(
     offered: Sequence[tuple[OfferedRate, Booleans]],
     share: float,
-    latency_s: float,
     highest_rps: float,
     *,
     only_failures: bool = False,
@@ -40,11 +42,13 @@ def fit_capacity(
 
     Logit(share of misses) is a line in log(rate), which crosses the logit of the allowed `share` at the capacity. Its
     quasi-likelihood has the dispersion of the misses, and what is known of the slope; it is integrated over the slope.
+    The dispersion is the geometric mean of two estimates: that of the series of requests, which is the largest for any
+    size of block and so too large by chance, and that of few blocks about the line, which few bursts make too small.
     `only_failures`: late requests are no misses, so how long bursts are says nothing of the slope.
     """
     kept_rps = max((each.rate_rps for each, flags in offered if flags.mean() <= share), default=0.0)
     near = list(offered)
-    fit = _fit(near, share, latency_s, highest_rps, only_failures=only_failures)
+    fit = _fit(near, share, highest_rps, only_failures=only_failures)
     for _ in range(3):
         # From the highest rate that did not miss too much on: without it, rates that all overflow have no end.
         low_rps, high_rps = min(kept_rps, fit.value) / NEAR, fit.value * NEAR
@@ -52,14 +56,13 @@ def fit_capacity(
         if list(map(id, nearer)) == list(map(id, near)):
             break
         near = nearer
-        fit = _fit(near, share, latency_s, highest_rps, only_failures=only_failures)
+        fit = _fit(near, share, highest_rps, only_failures=only_failures)
     return fit
 
 
 def _fit(
     offered: Sequence[tuple[OfferedRate, Booleans]],
     share: float,
-    latency_s: float,
     highest_rps: float,
     *,
     only_failures: bool,
@@ -67,31 +70,41 @@ def _fit(
     most = min(0.5, _MOST * share)
     within = [(each, flags) for each, flags in offered if flags.mean() <= most]
     worth = _dispersion(within)
-    bursts = sum(int(flags.sum()) for _, flags in within) / worth
-    rates = math.log(_excess(within)) + np.array([math.log(each.rate_rps) for each, flags in offered])
-    requests = np.array([flags.size / worth for _, flags in offered])
+    log_rates = math.log(_excess(within)) + np.array([math.log(each.rate_rps) for each, _ in offered])
     shares = np.minimum(most, [flags.mean() for _, flags in offered])
     top = math.log(highest_rps)
-    bottom = min(rates.min(), top) - 1
+    bottom = min(log_rates.min(), top) - 1
     log_capacities = bottom + (top - bottom) * (np.arange(_RATES) + 0.5) / _RATES
-    deviations, root = np.linspace(-3, 3, _SLOPES), math.sqrt(worth)
-    usual_slope, slope_sd = _SLOPE_OF_BURSTS * root, _SLOPE_SD * (1 + 1 / root)
-    if only_failures:
-        usual_slope, slope_sd = _SLOPE_OF_FAILURES, _SLOPE_SD
+    deviations = np.linspace(-3, 3, _SLOPES)
+    usual_slope = _SLOPE_OF_FAILURES if only_failures else _SLOPE_OF_BURSTS * math.sqrt(worth)
+    slope_sd = _SLOPE_SD if only_failures else _SLOPE_SD * (1 + 1 / worth)
     slopes = usual_slope * np.exp(slope_sd * deviations)
-    logits = logit(share) + slopes[:, None] * (rates - log_capacities[:, None, None])
+    logits = logit(share) + slopes[:, None] * (log_rates - log_capacities[:, None, None])
     # Of a rate that overflows it is only known that it misses so much, or more.
     logits = np.minimum(logits, np.where(shares == most, logit(most), np.inf))
-    deviance = 2 * (requests * (np.logaddexp(0, logits) - shares * logits)).sum(axis=2)
-    deviance += deviations**2
-    if slope := slope_of(within, latency_s, bursts):
-        beyond = (slopes * (1 - share) - slope.value) / slope.error
-        # A queue may remember longer than the windows before a miss: its slope is at least what they show.
-        deviance += (beyond if only_failures else np.minimum(0, beyond)) ** 2
+    by_rate = 2 * (np.logaddexp(0, logits) - shares * logits)
+    requests = np.array([flags.size for _, flags in offered])
+    deviance = (by_rate * requests / worth).sum(axis=2) + deviations**2
+    best = np.unravel_index(np.argmin(deviance), deviance.shape)
+    about_line = _about_line(offered, expit(logits[best]), most)
+    deviance = (by_rate * requests / math.sqrt(worth * about_line)).sum(axis=2) + deviations**2
     likely = (1 + (deviance - deviance.min()) / _FREEDOM) ** (-(_FREEDOM + 1) / 2)
     low, high = _quantiles(log_capacities, likely.sum(axis=1)).tolist()
     value = math.exp(log_capacities[np.unravel_index(np.argmax(likely), likely.shape)[0]])
     return Interval(value, min(low, value), max(high, value))
+
+
+def _about_line(offered: Sequence[tuple[OfferedRate, Booleans]], expected: Floats, most: float) -> float:
+    """The dispersion by how the misses of half steps scatter about `expected` shares (Pearson), at least 1.
+
+    Steps that overflow have no part in it, unless there are no others.
+    """
+    within = [(flags, share) for (_, flags), share in zip(offered, expected.tolist(), strict=True)]
+    within = [each for each in within if each[0].mean() <= most] or within
+    blocks = [(part, share) for flags, share in within for part in np.array_split(flags, _BLOCKS_OF_STEP) if part.size]
+    scatter = sum((float(part.sum()) - part.size * share) ** 2 for part, share in blocks)
+    by_chance = sum(part.size * share * (1 - share) for part, share in blocks)
+    return max(1.0, float(scatter / by_chance))
 
 
 def _excess(offered: Sequence[tuple[OfferedRate, Booleans]]) -> float:

@@ -74,7 +74,6 @@ def _where(
     if min(shares) > share or share == 0:
         return _Crossing.below
     most_rps = max(each.rate_rps for each in offered)
-    latency_s, highest_rps = latency_limit_s(objective), min(even_rps, math.e * most_rps)
-    fit = fit_capacity(missed, share, latency_s, highest_rps, only_failures=only_failures)
+    fit = fit_capacity(missed, share, min(even_rps, math.e * most_rps), only_failures=only_failures)
     # Beyond, the line is only as steep as was assumed: one slow spell of a server at a low rate would say anything.
     return fit if fit.value <= NEAR * most_rps else _Crossing.above

@@ -1,7 +1,7 @@
 """A server on a clock of its own: replicas of several workers behind a balancer, and its capacity by a long simulation.
 
-Each replica serves first come, first served. The service time is log-normal. A capacity search plays against it in
-simulated time, and `true_capacity_rps` finds what the search should find, by another algorithm.
+Each replica serves first come, first served. The service time is log-normal, or a mixture of two. A capacity search
+plays against it in simulated time, and `true_capacity_rps` finds what the search should find, by another algorithm.
 """
 
 import heapq
@@ -9,7 +9,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from math import log, sqrt
 
@@ -25,6 +25,8 @@ _LANES, _WARM_UP = 512, 2_000
 _BISECTIONS, _ROUGH, _MARGIN, _FINAL_BISECTIONS = 9, 20, 0.05, 6
 # One in so many requests where all replicas are simulated, one request after another.
 _PLAYED = 10
+# Later than any latency limit.
+_LATE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class ServerModel:
 
     A request goes to a replica at random or, with `clients`, to the next replica of its client's own round-robin;
     which client sends it is random. With `queue`, a replica refuses a request at once where so many wait already.
+    A share `slow_share` of the requests takes `slow_factor` times as long, with the same mean over all requests. A
+    share `late_share` is answered too late at any rate, without keeping a worker busy. A replica pauses for `pause_s`,
+    after times that are exponential with the mean `pause_every_s`. A worker serves up to `batch` waiting requests in
+    the time of one.
     """
 
     replicas: int
@@ -41,10 +47,16 @@ class ServerModel:
     service_cv: float
     clients: int | None = None
     queue: int | None = None
+    slow_share: float = 0.0
+    slow_factor: float = 1.0
+    late_share: float = 0.0
+    pause_s: float = 0.0
+    pause_every_s: float = math.inf
+    batch: int = 1
 
     @property
     def saturation_rps(self) -> float:
-        return self.replicas * self.workers / self.service_s
+        return self.replicas * self.workers * self.batch / self.service_s
 
     @property
     def _log_normal(self) -> tuple[float, float]:
@@ -52,7 +64,11 @@ class ServerModel:
         return log(self.service_s) - variance / 2, sqrt(variance)
 
     def services_s(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> Floats:
-        return rng.lognormal(*self._log_normal, size)
+        drawn_s = rng.lognormal(*self._log_normal, size)
+        if not self.slow_share:
+            return drawn_s
+        usual = 1 / (1 + self.slow_share * (self.slow_factor - 1))
+        return drawn_s * usual * np.where(rng.random(size) < self.slow_share, self.slow_factor, 1.0)
 
 
 class SimulatedServer:
@@ -61,26 +77,57 @@ class SimulatedServer:
     def __init__(self, model: ServerModel, seed: int) -> None:
         rng = np.random.default_rng(seed)
         self._services_s = _endless(lambda: model.services_s(rng, _BLOCK))
-        self._free_s = [[0.0] * model.workers for _ in range(model.replicas)]
-        self._starts_s: list[deque[float]] = [deque() for _ in range(model.replicas)]
-        self._queue = model.queue
+        self._model = model
+        self._replicas_state = [_Replica([0.0] * model.workers) for _ in range(model.replicas)]
         self._replicas = _replicas(model, seed)
+        # Not the stream of the arrivals, whatever their seed.
+        self._draw = random.Random(f"pauses and late answers {seed}")  # noqa: S311 (a simulation)
+        for each in self._replicas_state:
+            each.pause_at_s = self._pause_after_s(0.0)
 
     def end_s(self, offset_s: float) -> float:
         """When the request that is due at `offset_s` is answered; infinite where it is refused."""
-        replica = next(self._replicas)
-        free_s = self._free_s[replica]
-        start_s = max(offset_s, free_s[0])
-        if self._queue is not None:
-            waiting = self._starts_s[replica]
-            while waiting and waiting[0] <= offset_s:
-                waiting.popleft()
-            if len(waiting) >= self._queue and start_s > offset_s:
-                return math.inf
-            waiting.append(start_s)
+        replica = self._replicas_state[next(self._replicas)]
+        while replica.pause_at_s <= offset_s:
+            resumed_s = replica.pause_at_s + self._model.pause_s
+            replica.free_s = [max(each, replica.pause_at_s) + self._model.pause_s for each in replica.free_s]
+            replica.pause_at_s = self._pause_after_s(resumed_s)
+        late_s = _LATE_S if self._model.late_share and self._draw.random() < self._model.late_share else 0.0
+        if replica.batch_start_s > offset_s and replica.in_batch < self._model.batch:
+            replica.in_batch += 1
+            return replica.batch_end_s + late_s
+        start_s = max(offset_s, replica.free_s[0])
+        if self._model.queue is not None and replica.refuses(offset_s, start_s, self._model.queue):
+            return math.inf
         end_s = start_s + next(self._services_s)
-        heapq.heapreplace(free_s, end_s)
-        return end_s
+        heapq.heapreplace(replica.free_s, end_s)
+        replica.batch_start_s, replica.batch_end_s, replica.in_batch = start_s, end_s, 1
+        return end_s + late_s
+
+    def _pause_after_s(self, at_s: float) -> float:
+        every_s = self._model.pause_every_s
+        return at_s + self._draw.expovariate(1 / every_s) if math.isfinite(every_s) else math.inf
+
+
+@dataclass
+class _Replica:
+    """When its workers are free, when waiting requests start, its next pause, and the last batch that it formed."""
+
+    free_s: list[float]
+    starts_s: deque[float] = field(default_factory=deque)
+    pause_at_s: float = math.inf
+    batch_start_s: float = -math.inf
+    batch_end_s: float = -math.inf
+    in_batch: int = 0
+
+    def refuses(self, offset_s: float, start_s: float, queue: int) -> bool:
+        """Whether `queue` requests wait already; if not, this one is added."""
+        while self.starts_s and self.starts_s[0] <= offset_s:
+            self.starts_s.popleft()
+        if len(self.starts_s) >= queue and start_s > offset_s:
+            return True
+        self.starts_s.append(start_s)
+        return False
 
 
 def true_capacity_rps(
@@ -94,7 +141,7 @@ def true_capacity_rps(
     share of misses grows with the rate, and bisection finds the one rate at which it is right: first roughly with a few
     requests, then near there with all of them.
     """
-    is_played = model.clients is not None or model.queue is not None
+    is_played = model.clients is not None or model.queue is not None or model.batch > 1 or bool(model.pause_s)
     if is_played:
         requests //= _PLAYED
 
@@ -107,7 +154,7 @@ def true_capacity_rps(
     def bisected(bracket_rps: tuple[float, float], count: int, rounds: int) -> tuple[float, float]:
         return _bisected(lambda rps: meets(rps, count), bracket_rps, rounds)
 
-    middle_rps = sum(bisected((0.0, model.workers / model.service_s), requests // _ROUGH, _BISECTIONS)) / 2
+    middle_rps = sum(bisected((0.0, model.saturation_rps / model.replicas), requests // _ROUGH, _BISECTIONS)) / 2
     bracket_rps = ((1 - _MARGIN) * middle_rps, (1 + _MARGIN) * middle_rps)
     return model.replicas * sum(bisected(bracket_rps, requests, _FINAL_BISECTIONS)) / 2
 
@@ -137,7 +184,7 @@ def missed_share(model: ServerModel, replica_rps: float, latency_s: float, reque
             missed += int(np.count_nonzero(workload_s[:, 0] > latency_s))
         if model.workers > 1:
             workload_s.sort(axis=1)
-    return missed / (rounds * _LANES)
+    return model.late_share + (1 - model.late_share) * missed / (rounds * _LANES)
 
 
 def _played_shares(model: ServerModel, replica_rps: float, latency_s: float, requests: int) -> tuple[float, float]:

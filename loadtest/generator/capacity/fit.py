@@ -1,7 +1,7 @@
 """The capacity that the steps of a search suggest, and how certain it is. Standard library only.
 
 It decides only which rate comes next and when the search ends: the capacity that is reported is estimated from the rows
-(analysis.capacity.fit), by the same model with finer numbers.
+(analysis.capacity.fit), by the same line with finer numbers and a narrower interval.
 """
 
 import math
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from loadtest.generator.capacity.step import Counts, windows_s
 
-# A test holds these constants equal to those of analysis.capacity.fit, which the pod does not have.
+# A test holds these constants, but for the deviation, equal to those of analysis.capacity.fit, which the pod lacks.
 # The slope before any data is log-normal about a multiple of the square root of the dispersion; of failures, about 12.
 _SLOPE_OF_BURSTS, _SLOPE_OF_FAILURES, _SLOPE_SD = 2.0, 12.0, 0.6
 _DEVIATIONS = tuple(step / 5 for step in range(-12, 13))

@@ -7,23 +7,17 @@ from analysis.capacity import bursts as analysis_bursts
 from analysis.capacity import fit as analysis_fit
 from analysis.capacity import requests as analysis_requests
 from analysis.capacity import search as analysis_search
-from analysis.capacity import slope as analysis_slope
 from loadtest.generator.capacity import certify, fit, search, step
 
 
 def test_both_have_the_same_constants() -> None:
-    names = ("_SLOPE_OF_BURSTS", "_SLOPE_OF_FAILURES", "_SLOPE_SD", "_MOST", "_FEW_BURSTS")
+    names = ("_SLOPE_OF_BURSTS", "_SLOPE_OF_FAILURES", "_MOST", "_FEW_BURSTS")
     assert [getattr(fit, name) for name in names] == [getattr(analysis_fit, name) for name in names]
     assert fit._NEAR == analysis_fit.NEAR
     assert (step._SETTLING, step._SETTLING_SHARE) == (analysis_requests._SETTLING, analysis_requests._SETTLING_SHARE)
     assert search._BEYOND_CHANCE == analysis_search._BEYOND_CHANCE
     assert step._FAILS_AFTER == analysis_search._PROOF
     assert step._LEVELS == analysis_bursts._LEVELS
-    assert (step._SHORTEST_WINDOW, step._LONGER, step._REACH) == (
-        analysis_slope._SHORTEST,
-        analysis_slope._LONGER,
-        analysis_slope._LONGEST_SHARE,
-    )
     blocks = (certify.FEW_BLOCKS, certify.FEWEST_BLOCKS)
     assert blocks == (analysis_bursts.FEW_BLOCKS, analysis_bursts.FEWEST_BLOCKS)
 
