@@ -5,7 +5,7 @@ import yaml
 
 from stacks import files
 from stacks.explain import SettingsError
-from stacks.files import PROJECT_FILE, STACKS_DIR, load_settings, stack_names, with_defaults
+from stacks.files import PROJECT_FILE, STACKS_DIR, load_settings, load_stack_file, stack_names, with_defaults
 from stacks.settings import Settings
 
 SHAPES = {
@@ -40,10 +40,10 @@ def test_stacks_of_a_cluster_search_the_capacity_for_one_objective():
 
 def test_pulumi_yaml_declares_exactly_the_settings_there_are():
     declared = yaml.safe_load(PROJECT_FILE.read_text())["config"]
-    # A field whose key has a dot is inside a section. `shapebench:sweep` is set by the sweep alone, and Pulumi requires
-    # what is declared without a default.
+    # A field whose key has a dot is inside a section. Pulumi requires what is declared without a default, and these two
+    # have none: `sweep` is set by a sweep alone, and most stacks have no `server`.
     settings = {(field.alias or name).split(".")[0] for name, field in Settings.model_fields.items()}
-    assert set(declared) == settings - {"sweep"}
+    assert set(declared) == settings - {"sweep", "server"}
 
 
 def test_a_stack_without_a_file_is_named_beside_those_that_have_one():
@@ -68,3 +68,11 @@ def test_an_empty_stack_file_lacks_its_settings(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "STACKS_DIR", tmp_path)
     with pytest.raises(SettingsError, match=r"shapebench:platform"):
         load_settings("new")
+
+
+@pytest.mark.parametrize("stack", stack_names())
+def test_what_a_stacks_file_leaves_out_has_a_default(stack):
+    """Pulumi's command line refuses a stack without a key that the project declares and gives no default."""
+    declared = yaml.safe_load(PROJECT_FILE.read_text())["config"]
+    needed = {key for key, value in declared.items() if "default" not in value}
+    assert {f"shapebench:{key}" for key in needed} <= load_stack_file(stack)["config"].keys()
