@@ -71,8 +71,9 @@ def capacities(
     models that nodes get by chance; otherwise all runs of a variant were on the same.
     """
     machines = machine_sets(manifest for runs in told.values() for manifest, _ in runs)
+    # By run and by variant: both sides of a comparison of two stores may have the same run.
     observed = {
-        manifest.run_id: _observation(variant, manifest, evidence.rps, machines[manifest.run_id])
+        (variant, manifest.run_id): _observation(variant, manifest, evidence.rps, machines[manifest.run_id])
         for variant, runs in told.items()
         for manifest, evidence in runs
         if _is_value(evidence.rps)
@@ -89,17 +90,17 @@ def capacities(
     }, effects
 
 
-def _lottery(told: Mapping[str, Sequence[Told]], observed: Mapping[str, Observation]) -> Lottery | None:
+def _lottery(told: Mapping[str, Sequence[Told]], observed: Mapping[tuple[str, str], Observation]) -> Lottery | None:
     runs = [(variant, manifest) for variant, of_variant in told.items() for manifest, _ in of_variant]
     draws = [
-        draw_of(variant, manifest, observed.get(manifest.run_id))
+        draw_of(variant, manifest, observed.get((variant, manifest.run_id)))
         for variant, manifest in runs
         if has_drawn_cpus(manifest)
     ]
     others = [
-        observed[manifest.run_id]
-        for _, manifest in runs
-        if manifest.run_id in observed and not has_drawn_cpus(manifest)
+        observed[variant, manifest.run_id]
+        for variant, manifest in runs
+        if (variant, manifest.run_id) in observed and not has_drawn_cpus(manifest)
     ]
     return draw_lottery(draws, others, pools_of(manifest for _, manifest in runs))
 

@@ -28,6 +28,14 @@ def test_many_searches_of_one_deployment_are_one_deployment(searched):
     assert math.log(often.rps.high / often.rps.low) > 0.8 * math.log(once.rps.high / once.rps.low)
 
 
+def test_both_sides_of_a_comparison_may_have_the_same_run(searched):
+    one = searched(40)
+    run = one.manifest, one.said
+    both, _ = capacities({"before": [run], "after": [run]})
+    alone, _ = capacities({"before": [run]})
+    assert both["before"].rps.value == both["after"].rps.value == alone["before"].rps.value
+
+
 def test_runs_that_do_not_name_their_deployment_are_of_one(searched):
     assert of(searched(60), searched(61)).deployments == 1
 
