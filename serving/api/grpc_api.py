@@ -51,7 +51,8 @@ class Services(
                 raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
             signature.check_names(request.inputs)
             inputs = {key: from_proto(signature.inputs[key], tensor) for key, tensor in request.inputs.items()}
-            output_filter = list(request.output_filter)
+            # With one more than there are, some name is wrong or there twice; millions would only take memory.
+            output_filter = request.output_filter[: len(signature.output_names) + 1]
             # The arrays are copies, and large requests would be in memory twice while the model runs.
             del request
             outputs = self._served.predict(signature, inputs, output_filter)
