@@ -303,7 +303,12 @@ class Settings(Frozen):
     @property
     def machine_token(self) -> str | None:
         """The serving nodes on gke are replaced when it changes; None keeps them. A sweep's block has one."""
-        return f"nodes of {self.rerun!r}" if self.gke.fresh_nodes else None
+        return f"nodes of {self.rerun!r}" if self.fresh_nodes else None
+
+    @property
+    def fresh_nodes(self) -> bool:
+        """Whether each new `rerun` is measured on other nodes; never outside gke, whose nodes are the stack's own."""
+        return self.platform == "gke" and self.gke.fresh_nodes
 
     @property
     def variant(self) -> ServingVariant:

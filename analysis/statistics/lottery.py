@@ -151,7 +151,7 @@ def draw_lottery(draws: Sequence[Draw], others: Sequence[Observation], pools: Ma
     """Fit all runs in pools with several models, together with the `others`; None where there is no such run."""
     drawn = [each for each in draws if pools[each.pool].is_lottery]
     observed = [each for each in drawn if each.observation]
-    rest = [*others, *(each.observation for each in draws if each.observation and each not in observed)]
+    rest = [*others, *(each.observation for each in draws if each.observation and not pools[each.pool].is_lottery)]
     if not observed:
         return None
     world = _World(drawn, pools)

@@ -97,7 +97,7 @@ def common_args(
         region=settings.region,
         repeats=settings.repeats,
         # Pods of nodes that are about to go would be measured once more.
-        fresh_deployment=settings.fresh_deployment or settings.gke.fresh_nodes,
+        fresh_deployment=settings.fresh_deployment or settings.fresh_nodes,
         processes=settings.processes,
         pods=None if settings.pods == 1 else settings.pods,
         rerun=settings.rerun,

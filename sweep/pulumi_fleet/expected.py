@@ -49,7 +49,6 @@ def expected_of(stack: str) -> Expected:
         test = load_cost(settings.load_shape, settings.region)
         known = serving.hourly is not None and test.hourly is not None
         billed = (serving.hourly or 0) + (test.hourly or 0) if known else None
-    fresh_nodes = settings.platform == "gke" and settings.gke.fresh_nodes
     # At most: candidates of one block have the same nodes, but a race measures few of them one after the other.
-    update_s = times.update_s + (_REPLACE_NODES_S if fresh_nodes else 0)
-    return Expected(serving.hourly, billed, times.create_s, update_s, times.destroy_s, fresh_nodes)
+    update_s = times.update_s + (_REPLACE_NODES_S if settings.fresh_nodes else 0)
+    return Expected(serving.hourly, billed, times.create_s, update_s, times.destroy_s, settings.fresh_nodes)

@@ -34,6 +34,13 @@ class WrongAnswerError(Exception):
     """Its text is the class of error, such as `bad_shape`."""
 
 
+def require_numbers(values: Sequence[Any], output: Output) -> None:
+    """Raises WrongAnswerError for values in JSON that are no numbers of this output; true and false are none."""
+    types = (bool,) if output.dtype == "bool" else (float, int)
+    if not all(type(value) in types for value in values):
+        raise WrongAnswerError("not_numbers")
+
+
 # Reads an answer that should have these outputs; raises WrongAnswerError where it has other ones or other types.
 Read = Callable[[bytes, Mapping[str, Output]], Mapping[str, Answered]]
 

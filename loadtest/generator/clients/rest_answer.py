@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from loadtest.generator.clients.answer_check import Answered, WrongAnswerError
+from loadtest.generator.clients.answer_check import Answered, WrongAnswerError, require_numbers
 from loadtest.generator.nested import flat
 from loadtest.generator.payload import STRING, Output
 
@@ -46,10 +46,7 @@ def _typed(column: object, output: Output) -> Answered:
         raise WrongAnswerError("bad_shape")
     if output.dtype == STRING:
         return Answered(shape, [_bytes(value) for value in values])
-    # True and false are no numbers.
-    types = (bool,) if output.dtype == "bool" else (float, int)
-    if not all(type(value) in types for value in values):
-        raise WrongAnswerError("not_numbers")
+    require_numbers(values, output)
     return Answered(shape, values)
 
 

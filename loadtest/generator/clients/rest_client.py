@@ -10,7 +10,7 @@ from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTP
 from loadtest.generator.clients.answer_check import AnswerCheck, Read
 from loadtest.generator.clients.client import NO_ANSWER, Answer
 from loadtest.generator.clients.rest_answer import read_rest
-from loadtest.generator.clients.rest_connection import RestConnection, post_of
+from loadtest.generator.clients.rest_connection import JSON_HEADERS, RestConnection, post_of
 from loadtest.generator.clients.server_addresses import ServerAddresses
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody, in_turn
@@ -38,7 +38,7 @@ class RestCall:
     headers: Callable[[bytes], Mapping[str, str]]
 
 
-_TENSORFLOW = RestCall("/v1/models/{model}:predict", read_rest, lambda _: {"Content-Type": "application/json"})
+_TENSORFLOW = RestCall("/v1/models/{model}:predict", read_rest, lambda _: JSON_HEADERS)
 
 
 @dataclass(frozen=True, slots=True)

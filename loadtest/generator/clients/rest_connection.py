@@ -19,10 +19,10 @@ _poll = get_original("select", "poll")
 _BLOCK_BYTES = 1 << 16
 
 
-_JSON = {"Content-Type": "application/json"}
+JSON_HEADERS = {"Content-Type": "application/json"}
 
 
-def post_of(url: str, body: bytes, *, renewed: bool = False, headers: Mapping[str, str] = _JSON) -> bytes:
+def post_of(url: str, body: bytes, *, renewed: bool = False, headers: Mapping[str, str] = JSON_HEADERS) -> bytes:
     """The whole request as bytes: joining head and body for each one would copy 0.8 MB a request.
 
     `renewed`: the server is asked to close the connection after its answer.

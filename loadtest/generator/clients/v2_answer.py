@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from loadtest.generator.clients.answer_check import Answered, WrongAnswerError
+from loadtest.generator.clients.answer_check import Answered, WrongAnswerError, require_numbers
 from loadtest.generator.clients.v2_types import DATATYPES, json_bytes
 from loadtest.generator.nested import flat
 from loadtest.generator.payload import STRING, Output, strings_in, unpacked
@@ -58,23 +58,33 @@ def _binary_size(tensor: Mapping[str, Any]) -> int | None:
 
 
 def _answered(tensor: Mapping[str, Any], data: object, output: Output) -> Answered:
-    is_text = output.dtype == STRING
-    if tensor.get("datatype") != DATATYPES[output.dtype]:
-        raise WrongAnswerError("not_strings" if is_text else "not_numbers")
+    require_datatype(tensor.get("datatype"), output)
     shape = tensor.get("shape")
     if not isinstance(shape, list) or not all(type(size) is int for size in shape):
         raise WrongAnswerError("bad_shape")
+    if isinstance(data, bytes):
+        return Answered(tuple(shape), values_in(data, output))
     try:
-        if isinstance(data, bytes):
-            return Answered(tuple(shape), strings_in(data) if is_text else unpacked(output.dtype, data))
         _, values = flat(data)
     except ValueError:
         raise WrongAnswerError("bad_shape") from None
-    if is_text:
+    if output.dtype == STRING:
         if not all(isinstance(value, str) for value in values):
             raise WrongAnswerError("not_strings")
         return Answered(tuple(shape), [value.encode(errors="surrogatepass") for value in values])
-    types = (bool,) if output.dtype == "bool" else (float, int)
-    if not all(type(value) in types for value in values):
-        raise WrongAnswerError("not_numbers")
+    require_numbers(values, output)
     return Answered(tuple(shape), values)
+
+
+def require_datatype(given: object, output: Output) -> None:
+    """Raises WrongAnswerError for another data type than the output's."""
+    if given != DATATYPES[output.dtype]:
+        raise WrongAnswerError("not_strings" if output.dtype == STRING else "not_numbers")
+
+
+def values_in(data: bytes, output: Output) -> Sequence[Any]:
+    """The values of a tensor that has them as bytes, as binary tensors and gRPC messages do."""
+    try:
+        return strings_in(data) if output.dtype == STRING else unpacked(output.dtype, data)
+    except ValueError:
+        raise WrongAnswerError("bad_shape") from None

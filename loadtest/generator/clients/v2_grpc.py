@@ -12,9 +12,10 @@ from google.protobuf.message import DecodeError
 
 from loadtest.generator.clients.answer_check import Answered, WrongAnswerError
 from loadtest.generator.clients.grpc_messages import Messages, message_classes
+from loadtest.generator.clients.v2_answer import require_datatype, values_in
 from loadtest.generator.clients.v2_request import ID, SIGNATURE, binary_values
 from loadtest.generator.clients.v2_types import DATATYPES
-from loadtest.generator.payload import STRING, Output, Request, strings_in, unpacked
+from loadtest.generator.payload import STRING, Output, Request
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody
 
@@ -96,16 +97,11 @@ def read_v2_grpc(content: bytes, outputs: Mapping[str, Output]) -> Mapping[str, 
 
 
 def _answered(tensor: Any, raw: bytes | None, output: Output) -> Answered:  # noqa: ANN401 - made at run time
-    is_text = output.dtype == STRING
-    if tensor.datatype != DATATYPES[output.dtype]:
-        raise WrongAnswerError("not_strings" if is_text else "not_numbers")
-    if raw is None:
-        values: Sequence[Any] = getattr(tensor.contents, _CONTENTS[output.dtype]) if output.dtype in _CONTENTS else ()
-        return Answered(tuple(tensor.shape), values)
-    try:
-        return Answered(tuple(tensor.shape), strings_in(raw) if is_text else unpacked(output.dtype, raw))
-    except ValueError:
-        raise WrongAnswerError("bad_shape") from None
+    require_datatype(tensor.datatype, output)
+    if raw is not None:
+        return Answered(tuple(tensor.shape), values_in(raw, output))
+    values: Sequence[Any] = getattr(tensor.contents, _CONTENTS[output.dtype]) if output.dtype in _CONTENTS else ()
+    return Answered(tuple(tensor.shape), values)
 
 
 def v2_grpc_clients(plan: LoadTestPlan, bodies: Sequence[RequestBody], worker: int = 0) -> Callable[[], "GrpcClient"]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from loadtest.generator.clients.rest_client import RestCall, RestClient, rest_clients
+from loadtest.generator.clients.rest_connection import JSON_HEADERS
 from loadtest.generator.clients.v2_answer import read_v2
 from loadtest.generator.clients.v2_types import json_bytes
 from loadtest.generator.plan import LoadTestPlan
@@ -17,5 +18,5 @@ def v2_rest_clients(plan: LoadTestPlan, bodies: Sequence[RequestBody], worker: i
 def _headers(body: bytes) -> Mapping[str, str]:
     size = json_bytes(body)
     if size == len(body):
-        return {"Content-Type": "application/json"}
+        return JSON_HEADERS
     return {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(size)}
