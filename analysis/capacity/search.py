@@ -6,7 +6,7 @@ from enum import Enum
 
 import numpy as np
 
-from analysis.capacity.bounds import bounds_of, fails_too_often
+from analysis.capacity.bounds import BEYOND_CHANCE, bounds_of, fails_too_often, meets_somewhere
 from analysis.capacity.fit import NEAR, fit_capacity
 from analysis.capacity.requests import OfferedRate, latency_limit_s
 from analysis.interval import Interval
@@ -16,16 +16,14 @@ from analysis.results.columns import Booleans
 # A rate that fails this certainly with evenly spaced arrivals is above the capacity, whatever the fit says. Before so
 # many times the latency limit, late requests may be one burst of a server that is not overloaded.
 _CERTAIN, _PROOF = 0.001, 10
-# Failed requests are a limit of their own where so many come by chance this rarely; one in a thousand is hard to show.
-_BEYOND_CHANCE = 0.2
 
 
 def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> Interval[float | None]:
     """The capacity in requests/s by the steps with Poisson arrivals, below any that certainly fails with even ones.
 
-    It has a value where some rate missed less than the objective allows, and another one more, and it is near the rates
-    that were offered; else the rates that certainly meet and certainly miss it are all that is known. Where too many
-    requests fail from some rate on, the capacity is also where their share is what the objective allows.
+    It has a value where some rate certainly meets the objective, and one missed more than it allows, and it is near the
+    rates that were offered; else the rates that certainly meet and certainly miss it are all that is known. Where too
+    many requests fail from some rate on, the capacity is also where their share is what the objective allows.
     """
     latency_s = latency_limit_s(objective)
     settled = [each.settled(latency_s) for each in offered if each.poisson]
@@ -36,7 +34,7 @@ def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> Interva
     if _fail_too_often(poisson, objective.errors):
         found.append(_where(poisson, objective, even.high, only_failures=True))
     fits = [each for each in found if isinstance(each, Interval)]
-    if not fits or _Crossing.below in found:
+    if not fits or _Crossing.below in found or not meets_somewhere(offered, objective):
         return bounds_of(offered, objective)
     return Interval(min(each.value for each in fits), min(each.low for each in fits), min(each.high for each in fits))
 
@@ -50,7 +48,7 @@ def _fail_too_often(offered: Sequence[OfferedRate], errors: float) -> bool:
     failed: Booleans = np.zeros(0, dtype=bool)
     for each in sorted(offered, key=lambda each: each.rate_rps, reverse=True):
         failed = np.concatenate([failed, each.failed])
-        if fails_too_often(failed, errors, _BEYOND_CHANCE):
+        if fails_too_often(failed, errors, BEYOND_CHANCE):
             return True
     return False
 

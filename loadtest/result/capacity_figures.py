@@ -8,14 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.capacity.bounds import bounds_of, fails_too_often
+from analysis.capacity.bounds import bounds_of, fails_too_often, meets_somewhere
 from analysis.capacity.bursts import surely_more
+from analysis.capacity.misses import by_rate
 from analysis.capacity.requests import OfferedRate
 from analysis.capacity.search import estimate_of
 from analysis.objective import Objective
 from analysis.results.columns import Integers
 from analysis.results.manifest import CapacityRps, CapacityStep, SearchedCapacity
 from analysis.results.request_rows import NOT_SENT
+from loadtest.generator.capacity.search import HARDLY_BUSY
 from loadtest.generator.capacity.step import StepVerdict
 from loadtest.generator.loops.arrivals import POISSON
 from loadtest.generator.plan import CapacitySearchPlan, LoadPlan
@@ -50,10 +52,15 @@ def capacity_of(
         imprecise_because = _imprecise_because(load, found.high / found.low - 1)
     elif (most_rps := _too_slow_from_rps(steps, by_step, objective)) is not None:
         rps = CapacityRps(value=None, low=0.0, high=most_rps)
+        lower = (
+            "its server is hardly busy there, so a lower rate is unlikely to help: look at what makes these answers"
+            " late, or choose another objective"
+            if _is_hardly_busy(most_rps, steps)
+            else "to find it, give a longer durationS or a lower lowestRps"
+        )
         imprecise_because = (
             f"at {most_rps:g} requests/s and at every higher rate that was tried the objective was missed"
-            f" ({_objective_text(load)}), so the capacity is less than {most_rps:g} requests/s; to find it, give a"
-            " longer durationS or a lower lowestRps"
+            f" ({_objective_text(load)}), so the capacity is less than {most_rps:g} requests/s; {lower}"
         )
     else:
         return None
@@ -93,6 +100,11 @@ def search_reason(
             f" {error}, and the search tried no lower rate with Poisson arrivals, so the capacity is not known; correct"
             f" the cause of these errors, or give a longer durationS than {load.duration_s:g} s"
         )
+    if missing := _never_met(load, search["steps"], rows):
+        return (
+            f"no rate certainly meets the objective ({_objective_text(load)}): {missing}; give a longer durationS than"
+            f" {load.duration_s:g} s, or, if so many answers are late when the server is hardly busy, another objective"
+        )
     return (
         f"the capacity search did not come near enough to the capacity within durationS, {load.duration_s:g} s, so the"
         " capacity is not known; give a longer durationS"
@@ -112,16 +124,35 @@ def _failing(load: CapacitySearchPlan, steps: Sequence[dict[str, Any]], rows: pa
     return lowest["rate_rps"], max(errors.to_pylist(), key=lambda each: each["counts"])["values"]
 
 
+def _never_met(load: CapacitySearchPlan, steps: Sequence[dict[str, Any]], rows: pa.Table) -> str | None:
+    """How many requests missed at the lowest of the Poisson rates, where none of them is known to meet."""
+    objective = Objective.of_search(load)
+    of_steps = [(step, rows.filter(pc.equal(rows["phase"], step["phase"]))) for step in steps]
+    offered = [_offered(step, each) for step, each in of_steps if step["arrivals"] == POISSON and each.num_rows]
+    at_rates = by_rate(offered, objective)
+    if not at_rates or meets_somewhere(offered, objective):
+        return None
+    lowest = at_rates[0]
+    return f"at {lowest.rate_rps:.3g} requests/s, {lowest.missed:,} of {lowest.requests:,} requests missed it"
+
+
+def _is_hardly_busy(rate_rps: float, steps: Sequence[dict[str, Any]]) -> bool:
+    passed = [step["rate_rps"] for step in steps if step["verdict"] == StepVerdict.PASSED.value]
+    return rate_rps <= HARDLY_BUSY * max(passed, default=0.0)
+
+
 def _too_slow_from_rps(
     steps: Sequence[dict[str, Any]], by_step: Sequence[pa.Table], objective: Objective
 ) -> float | None:
     """The lowest rate that was too high because answers came late, where none below it passed.
 
-    None where there is no such rate, or answers at it were errors: these come from a fault, not from the rate.
+    Even arrivals that passed at a lower rate do not count where the server was hardly busy: they certify nothing. None
+    where there is no such rate, or answers at it were errors: these come from a fault, not from the rate.
     """
     slow = [_offered(step, rows.filter(pc.invert(_is_error(rows)))) for step, rows in zip(steps, by_step, strict=True)]
     most_rps = bounds_of(slow, objective, _CERTAIN).high
-    if math.isinf(most_rps) or any(step["rate_rps"] < most_rps and step["verdict"] in _PASSES for step in steps):
+    passes = {StepVerdict.MEETS.value} if _is_hardly_busy(most_rps, steps) else _PASSES
+    if math.isinf(most_rps) or any(step["rate_rps"] < most_rps and step["verdict"] in passes for step in steps):
         return None
     at_most = [rows for step, rows in zip(steps, by_step, strict=True) if step["rate_rps"] == most_rps]
     errors, requests = sum(pc.sum(_is_error(rows)).as_py() for rows in at_most), sum(map(len, at_most))

@@ -2,7 +2,7 @@
 
 import math
 
-from loadtest.generator.capacity.certify import fails_quantile
+from loadtest.generator.capacity.certify import fails_quantile, meets_quantile
 from loadtest.generator.capacity.fit import CapacityFit, fit_capacity
 from loadtest.generator.capacity.step import Counts, Step, StepVerdict
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON
@@ -26,6 +26,12 @@ _USUAL_WAIT = 0.4
 _FEWEST_STEPS = 8
 # Failed requests are a limit of their own where so many come by chance this rarely.
 _BEYOND_CHANCE = 0.2
+# A capacity needs a rate that certainly meets the objective. One is looked for below the capacity by this factor, and
+# then each time lower by it, once the interval is narrow enough or so little of the time is left.
+_LEFT = 0.4
+# Where a server is hardly busy: this part of the highest rate that passed. No rate is lower.
+HARDLY_BUSY = 0.33
+_CERTAIN = 0.02
 # Seeds of the steps of one search.
 _SEEDS = 1000
 
@@ -39,7 +45,8 @@ class Search:
     """Climbs with constant arrivals until a rate fails, then offers Poisson arrivals at what the steps so far suggest.
 
     That is Wu's sequential design for a quantile of a binary response (Journal of the American Statistical Association
-    80, 1985). It ends when the interval is as narrow as `precision`, or time is over.
+    80, 1985). It ends when the interval is as narrow as `precision` and some lower rate certainly meets the objective,
+    or time is over.
     """
 
     def __init__(self, load: CapacitySearchPlan, start_rps: float) -> None:
@@ -54,16 +61,20 @@ class Search:
 
     def next(self, left_s: float) -> Step | None:
         """The step to make now, with `left_s` left for the search; None when it is finished."""
-        if self._is_beyond_reach or left_s <= 0:
+        if self._is_beyond_reach or left_s <= 0 or self._fails_when_idle():
             return None
         if (rate_rps := self._quick_rps()) is not None:
             return Step(rate_rps, CONSTANT, 0, _QUICK_S + 2 * self._load.latency_s)
         if not self._steps:
             return self._poisson(_FIRST * (self._passed_rps or self._load.lowest_rps), _USUAL_DISPERSION, left_s)
         fit = self._fit()
-        if len(self._steps) >= _FEWEST_STEPS and fit.width <= self._load.precision:
+        is_narrow = len(self._steps) >= _FEWEST_STEPS and fit.width <= self._load.precision
+        if (is_narrow or left_s < _LEFT * self._load.duration_s) and not self._meets_somewhere():
+            return self._poisson(self._idle_rps, _USUAL_DISPERSION, left_s)
+        if is_narrow:
             return None
-        last_rps = self._steps[-1].rate_rps
+        busy = [step.rate_rps for step in self._steps if step.rate_rps > self._idle_rps] or [self._idle_rps]
+        last_rps = busy[-1]
         least_rps, most_rps = last_rps / _MOVE, last_rps * _MOVE
         if self._last_failed:
             most_rps = last_rps / _BELOW
@@ -100,6 +111,10 @@ class Search:
         """
         return 0 if step.quick else round(_USUAL_WAIT * self._load.latency_s * step.rate_rps)
 
+    @property
+    def _idle_rps(self) -> float:
+        return HARDLY_BUSY * (self._passed_rps or 0.0)
+
     def _fit(self) -> CapacityFit:
         """The capacity by the limit that is reached first: of late and failed requests together, or of failed ones."""
         share, latency_s = 1 - self._load.quantile, self._load.latency_s
@@ -124,6 +139,26 @@ class Search:
                 return True
         return False
 
+    def _meets_somewhere(self) -> bool:
+        """Whether some rate certainly meets the objective, by all rates up to one together.
+
+        The share of misses grows with the rate: where rates miss less in total, the lowest of them does.
+        """
+        missed = requests = 0.0
+        for step in sorted(self._steps, key=lambda step: step.rate_rps):
+            missed += step.missed / step.missed_dispersion
+            requests += step.requests / step.missed_dispersion
+            if meets_quantile(math.ceil(missed), int(requests), self._load.quantile, _CERTAIN):
+                return True
+        return False
+
+    def _fails_when_idle(self) -> bool:
+        """Whether the objective is certainly missed where the server is hardly busy, so that no rate meets it."""
+        idle = [step for step in self._steps if step.rate_rps <= self._idle_rps]
+        missed = sum(step.missed / step.missed_dispersion for step in idle)
+        requests = sum(step.requests / step.missed_dispersion for step in idle)
+        return fails_quantile(int(missed), int(requests), self._load.quantile, _CERTAIN)
+
     def _quick_rps(self) -> float | None:
         """The rate of the next step with constant arrivals; None when the climb is over."""
         if self._passed_rps is None:
@@ -137,8 +172,11 @@ class Search:
         return math.sqrt(self._passed_rps * self._ceiling_rps) if self._ceiling_rps > _GAP * self._passed_rps else None
 
     def _poisson(self, rate_rps: float, dispersion: float, left_s: float) -> Step:
-        """A step of a length that is fixed beforehand, so that no chance result can end it."""
-        rate_rps = min(max(rate_rps, self._load.lowest_rps), self._load.highest_rps)
+        """A step of a length that is fixed beforehand, so that no chance result can end it.
+
+        Where a server is hardly busy, a lower rate would tell nothing more.
+        """
+        rate_rps = min(max(rate_rps, self._load.lowest_rps, self._idle_rps), self._load.highest_rps)
         requests = _MISSES * max(_USUAL_DISPERSION, dispersion) / (1 - self._load.quantile)
         needed_s = max(requests / rate_rps, _LATENCIES * self._load.latency_s, _SHORTEST_S)
         longest_s = min(needed_s, _SHARE * self._load.duration_s, left_s)

@@ -63,6 +63,7 @@ class Step:
 class Counts:
     """What a step counted: its requests after it settled, those that missed, those that failed, and their dispersion.
 
+    `dispersion` is the largest, of the queue; `missed_dispersion` is that of the misses that came.
     `excess` has, for windows of growing length before each miss, how many misses have such a window within the step,
     and by how many arrivals more than expected these windows have together.
     """
@@ -74,6 +75,7 @@ class Counts:
     excess: tuple[tuple[int, float], ...] = ()
     failed: int = 0
     failed_dispersion: float = 1.0
+    missed_dispersion: float = 1.0
 
     @property
     def of_failed(self) -> "Counts":
@@ -146,15 +148,16 @@ class StepJudge:
         """What is known at `now_s` of the requests that are old enough to have missed."""
         until = bisect_right(self._offsets_s, now_s - self._load.latency_s)
         seen = self._seen(now_s, self._settling_s, until)
-        missed, failed = sum(flag for _, flag, _ in seen), [flag for _, _, flag in seen]
+        missed, failed = [flag for _, flag, _ in seen], [flag for _, _, flag in seen]
         return Counts(
             self._step.rate_rps,
             len(seen),
-            missed,
+            sum(missed),
             self._dispersion(seen),
             self._excess(until),
             sum(failed),
             dispersion(failed, FEWEST_BLOCKS),
+            dispersion(missed, FEWEST_BLOCKS),
         )
 
     def _excess(self, until: int) -> tuple[tuple[int, float], ...]:

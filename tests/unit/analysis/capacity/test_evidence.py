@@ -19,6 +19,7 @@ from tests.unit.analysis.capacity.played import CAPACITY_RPS, OBJECTIVE, SERVER,
 NEAR = [
     (40.0, 3.0, CONSTANT),
     (85.0, 20.0, CONSTANT),
+    (45.0, 60.0, POISSON),
     (60.0, 60.0, POISSON),
     (68.0, 120.0, POISSON),
     (71.0, 120.0, POISSON),
@@ -177,7 +178,7 @@ def test_a_disturbed_step_is_no_evidence() -> None:
     """The capacity follows from the other steps, and a search without others says nothing."""
     manifest, rows = search_run([*NEAR, (66.0, 60.0, POISSON)])
     assert manifest.capacity
-    slow = rows.every.phase.equal("step-6")
+    slow = rows.every.phase.equal(f"step-{len(NEAR) + 1}")
     late = replace(rows.every, end_us=np.where(slow, rows.every.end_us + 1_000_000, rows.every.end_us))
     steps = [step.model_copy(update={"disturbed": step.rate_rps == 66.0}) for step in manifest.capacity.steps]
     marked = manifest.model_copy(update={"capacity": manifest.capacity.model_copy(update={"steps": tuple(steps)})})

@@ -20,7 +20,7 @@ from tests.unit.analysis.capacity.played import CAPACITY_RPS, OBJECTIVE, offered
 def steps() -> list[OfferedRate]:
     return [
         offered(85, 20, 1, CONSTANT),
-        *(offered(rate_rps, 60, int(rate_rps)) for rate_rps in (50, 60, 65, 68, 72, 76)),
+        *(offered(rate_rps, 60, int(rate_rps)) for rate_rps in (25, 50, 60, 65, 68, 72, 76)),
     ]
 
 
@@ -44,6 +44,18 @@ def test_a_looser_objective_has_no_lower_capacity(steps: list[OfferedRate]) -> N
 
 def test_the_order_of_the_steps_does_not_matter(steps: list[OfferedRate]) -> None:
     assert _rounded(estimate_of(steps, OBJECTIVE)) == _rounded(estimate_of(steps[::-1], OBJECTIVE))
+
+
+def test_without_a_rate_that_certainly_meets_there_is_no_value() -> None:
+    """Of a server that answers 8 % late at any rate, where 5 % may be; misses at each rate are as many by chance."""
+    late = [
+        OfferedRate(each.rate_rps, each.poisson, each.offsets_s, np.where(draws < 0.08, 1.0, 0.02))
+        for each in (offered(rate_rps, 60, int(rate_rps)) for rate_rps in (20, 40, 50))
+        for draws in [np.random.default_rng(int(each.rate_rps)).random(each.offsets_s.size)]
+    ]
+    found = estimate_of(late, OBJECTIVE)
+    assert (found.value, found.low) == (None, 0.0)
+    assert found.high <= 40
 
 
 def test_a_rate_that_fails_with_even_arrivals_bounds_the_interval(steps: list[OfferedRate]) -> None:

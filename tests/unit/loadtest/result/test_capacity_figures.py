@@ -125,5 +125,25 @@ def test_a_search_that_ended_between_a_rate_that_passed_and_one_that_failed_is_n
     assert searched(passed, (4, StepVerdict.FAILS, rows_of(4, 8, 900, 2))) is None
 
 
+def test_a_rate_at_which_the_server_is_hardly_busy_is_a_bound_though_even_arrivals_passed() -> None:
+    found = searched(
+        (40, StepVerdict.PASSED, rows_of(40, 100, 100, 1)),
+        (5, StepVerdict.PASSED, rows_of(5, 24, 100, 2)),
+        (9, StepVerdict.FAILS, rows_of(9, 80, 900, 3)),
+    )
+    assert found.rps.high == 9
+    assert "a lower rate is unlikely to help" in found.imprecise_because
+
+
+def test_a_search_in_which_no_rate_certainly_meets_says_what_the_lowest_one_missed() -> None:
+    late = rows_of(30, 400, 900, 1).slice(0, 5)
+    rows = pa.concat_tables([late, rows_of(30, 400, 20, 1).slice(5)])
+    found = reason(step(30, POISSON, StepVerdict.UNDECIDED), rows=rows)
+    assert found is not None
+    assert "no rate certainly meets the objective (p99 within 500 ms" in found
+    assert "at 30 requests/s, " in found
+    assert "a longer durationS" in found
+
+
 def test_steps_that_are_too_short_to_be_certain_are_no_bound() -> None:
     assert searched((LOWEST, StepVerdict.UNDECIDED, rows_of(LOWEST, 1, 900, 1))) is None

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from analysis.capacity import bounds as analysis_bounds
 from analysis.capacity import bursts as analysis_bursts
 from analysis.capacity import fit as analysis_fit
 from analysis.capacity import requests as analysis_requests
@@ -15,7 +16,7 @@ def test_both_have_the_same_constants() -> None:
     assert [getattr(fit, name) for name in names] == [getattr(analysis_fit, name) for name in names]
     assert fit._NEAR == analysis_fit.NEAR
     assert (step._SETTLING, step._SETTLING_SHARE) == (analysis_requests._SETTLING, analysis_requests._SETTLING_SHARE)
-    assert search._BEYOND_CHANCE == analysis_search._BEYOND_CHANCE
+    assert search._BEYOND_CHANCE == analysis_bounds.BEYOND_CHANCE
     assert step._FAILS_AFTER == analysis_search._PROOF
     assert step._LEVELS == analysis_bursts._LEVELS
     blocks = (certify.FEW_BLOCKS, certify.FEWEST_BLOCKS)

@@ -5,9 +5,11 @@ import random
 import numpy as np
 import pytest
 
+from analysis.capacity.bounds import meets_somewhere
+from analysis.objective import Objective
 from bench.servers.simulated_search import SimulatedSearch, play_step, simulated_search
 from bench.servers.simulated_server import ServerModel, SimulatedServer, true_capacity_rps
-from loadtest.generator.capacity.search import Search
+from loadtest.generator.capacity.search import HARDLY_BUSY, Search
 from loadtest.generator.capacity.step import Counts, Step, StepJudge, StepVerdict
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON
 from loadtest.generator.plan import CapacitySearchPlan
@@ -184,3 +186,22 @@ def test_while_no_rate_has_missed_too_much_higher_ones_are_offered() -> None:
 
 def test_a_rate_that_refuses_too_many_is_high_enough() -> None:
     assert after((60, 100, 90), (66, 140, 130)).rate_rps < 60
+
+
+@pytest.mark.parametrize("late_share", [0.02, 0.12])
+def test_where_no_rate_meets_the_objective_lower_ones_are_offered_until_the_server_is_hardly_busy(
+    late_share: float,
+) -> None:
+    late = ServerModel(replicas=1, workers=4, service_s=0.05, service_cv=0.5, late_share=late_share)
+    limit = objective(quantile=1 - late_share / 2)
+    search = simulated_search(late, limit, 3)
+    assert search.took_s < limit.duration_s, "it ends early"
+    lowest_rps = min(step.rate_rps for step, _ in search.steps if step.arrivals == POISSON)
+    assert lowest_rps <= HARDLY_BUSY * late.saturation_rps
+    assert search.estimate(Objective.of_search(limit)).value is None
+
+
+def test_a_value_comes_with_a_rate_that_certainly_meets(searches: list[SimulatedSearch]) -> None:
+    wanted = Objective.of_search(objective())
+    assert all(search.estimate(wanted).value for search in searches)
+    assert all(meets_somewhere(search.offered, wanted) for search in searches)
