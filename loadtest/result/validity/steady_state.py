@@ -27,7 +27,7 @@ _STEP_CONFIDENCE = 0.998
 # A few slow windows are no step: each state lasts a twelfth of the windows, and of the pairs of a window before and one
 # after the step, so many differ as the step does.
 _SHORTEST_PART, _DIFFERENT_PAIRS = 1 / 12, 0.85
-_MOST_CORRELATED = 0.9
+_MOST_CORRELATED = 0.97
 # The cells that the rate is counted in, the shortest of them, and the wander that no interval covers any more.
 _CELLS, _SHORTEST_CELL_S, _WANDER_Z, _WANDER_SD = 60, 1.0, 2.6, 0.02
 # A window without an answer counts as one with half an answer, so that the rise from it has a size.
@@ -80,12 +80,22 @@ def likeliest_step(series: Floats) -> LevelStep:
         squares = float(left @ left)
         if not squares:
             return LevelStep(size, at, math.inf if size else 0.0, 0.0)
-        correlation = min(_MOST_CORRELATED, max(0.0, float(left[1:] @ left[:-1]) / squares + 1 / len(series)))
-        variance = squares / (len(series) - 2) * (1 + correlation) / (1 - correlation)
+        variance = squares / (len(series) - 2) * _inflation(left)
         z = abs(size) / math.sqrt(variance * (1 / at + 1 / (len(series) - at)))
         if z > best.z:
             best = LevelStep(size, at, z, squares)
     return best
+
+
+def _inflation(left: Floats) -> float:
+    """By how much the variance of a mean grows because of the autocorrelation of what a fit has left.
+
+    A short series shows too little of it: by (1 + 3 r) / n (Kendall, Biometrika 41, 1954).
+    """
+    squares = float(left @ left)
+    measured = float(left[1:] @ left[:-1]) / squares if squares else 0.0
+    correlation = min(_MOST_CORRELATED, max(0.0, measured + (1 + 3 * measured) / left.size))
+    return (1 + correlation) / (1 - correlation)
 
 
 def _shortest_part(count: int) -> int:
@@ -99,10 +109,15 @@ def _is_of_all(step: LevelStep, series: Floats) -> bool:
     return float(np.mean(rise > 0) + np.mean(rise == 0) / 2) >= _DIFFERENT_PAIRS
 
 
-def _critical_z(count: int) -> float:
-    """Student's t for as many comparisons as there are splits (Bonferroni)."""
+def _critical_z(step: LevelStep, count: int) -> float:
+    """Student's t for as many comparisons as there are splits (Bonferroni).
+
+    It is larger near the ends: one wave of a busy queue there looks as a short state does.
+    """
     splits = count - 2 * _shortest_part(count) + 1
-    return -float(stdtrit(count - 2, (1 - _STEP_CONFIDENCE) / 2 / splits))
+    share = step.at / count
+    near_end = 0.5 / math.sqrt(share * (1 - share))
+    return -near_end * float(stdtrit(count - 2, (1 - _STEP_CONFIDENCE) / 2 / splits))
 
 
 def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -> str | None:
@@ -113,9 +128,9 @@ def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -
     logarithms = np.log(values)
     step, trend = likeliest_step(logarithms), trend_of([float(value) for value in values])
     drift = trend.slope * (values.size - 1) / float(np.median(values))
-    is_large = abs(step.size) > math.log1p(limit) and step.z > _critical_z(values.size)
+    is_large = abs(step.size) > math.log1p(limit) and step.z > _critical_z(step, values.size)
     stepped = is_large and _is_of_all(step, logarithms)
-    drifted = abs(drift) > limit and trend.significant(_DRIFT_CONFIDENCE)
+    drifted = abs(drift) > limit and trend.significant(_DRIFT_CONFIDENCE) and _is_line(logarithms)
     if stepped and (not drifted or step.squares < _squares_from_line(logarithms)):
         at_s = step.at / values.size * duration_s
         return (
@@ -129,6 +144,15 @@ def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -
             " durationS, or send less"
         )
     return None
+
+
+def _is_line(values: Floats) -> bool:
+    """Whether the slope of a straight line is beyond chance, if what it leaves is correlated."""
+    at = np.arange(values.size) - (values.size - 1) / 2
+    slope = float(at @ values) / float(at @ at)
+    left = values - values.mean() - slope * at
+    variance = float(left @ left) / (values.size - 2) * _inflation(left) / float(at @ at)
+    return abs(slope) > -float(stdtrit(values.size - 2, (1 - _DRIFT_CONFIDENCE) / 2)) * math.sqrt(variance)
 
 
 def _moved(change: float) -> str:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 
+from bench.servers.simulated_server import ServerModel, SimulatedServer
 from loadtest.generator.plan import load_plan
 from loadtest.result.validity.steady_state import likeliest_step, steady_state_reasons
 from tests.unit.loadtest.result.test_validity import CLOSED, OPEN, a_run
@@ -116,6 +117,26 @@ def test_fifteen_seconds_of_errors_in_five_minutes_are_mostly_no_step_wherever_t
 def test_half_a_minute_of_errors_at_the_beginning_or_the_end_is_a_state_of_its_own() -> None:
     assert refused_with_errors(30, ends_s=30) == 1
     assert refused_with_errors(30, ends_s=300) == 1
+
+
+def busy_queue(seed: int) -> pa.Table:
+    """A minute of eight workers that are busy for 92 % of the time, after twenty seconds in which the queue fills."""
+    rng = np.random.default_rng(seed)
+    offsets_s = rng.exponential(1 / 88.3, 8500).cumsum()
+    offsets_s = offsets_s[offsets_s < 80]
+    server = SimulatedServer(ServerModel(1, 8, 1 / 12, 0.5), seed)
+    latency_us = np.array([1e6 * (server.end_s(at_s) - at_s) for at_s in offsets_s.tolist()]).astype("int64")
+    start_us = (offsets_s * 1e6).astype("int64")
+    rows = {"ok": np.full(start_us.size, True), "start": start_us, "intended_start": start_us}  # noqa: FBT003 (a value)
+    return pa.table(rows | {"latency_us": latency_us})
+
+
+def test_the_waves_of_a_busy_queue_are_hardly_ever_a_step_or_a_drift() -> None:
+    load, refused = load_plan(OPEN.model_dump()), 0
+    for seed in range(60):
+        rows = busy_queue(seed)
+        refused += bool(steady_state_reasons(rows, rows.filter(pc.greater_equal(rows["start"], 20_000_000)), load))
+    assert refused <= 1
 
 
 def answers(seed: int, sd: float) -> pa.Table:
