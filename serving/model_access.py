@@ -4,7 +4,7 @@ TensorFlow Serving looks for its model once, and TensorFlow keeps an empty token
 failed request for it. Both requests can fail in a pod's first seconds, or until the bucket's grant is in force.
 
 A model in a bucket of others can be replaced at any time, so there it also checks that the files are those that were
-copied and hashed where Pulumi runs.
+copied and hashed where Pulumi runs. For a server that reads no buckets it copies the model into a folder of the pod.
 """
 
 import http.client
@@ -15,13 +15,16 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path, PurePosixPath
 
 # Of an export's first version: the server reads it first.
 _FILE = "1/saved_model.pb"
 _TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"  # noqa: S105 - not a token
 _INTERVAL_S = 2.0
 _REQUEST_LIMIT_S = 5.0
+_COPIED_AT_ONCE = 1 << 20
 # What to do about each reason; docs/serving-in-a-cluster.md has the same table.
 _CHECK_METADATA = (
     "On GKE, check that the node pool has the mode GKE_METADATA, and that no network policy of your own blocks the"
@@ -86,6 +89,41 @@ def read_model(metadata_url: str, storage_url: str, model_uri: str, wanted: Obje
         _read(f"the list of {model_uri}", f"{objects}?{query}", token)
 
 
+def copy_model(
+    metadata_url: str, storage_url: str, model_uri: str, folder: Path, wanted: Objects | None = None
+) -> None:
+    """Copy the model, or the `wanted` files of it, into the folder; files that are there whole stay as they are.
+
+    Raises as `read_model` does.
+    """
+    token = _token(metadata_url)
+    bucket, _, above = model_uri.removeprefix("gs://").partition("/")
+    objects = f"{storage_url}/storage/v1/b/{bucket}/o"
+    for path, (size, _) in dict(_listed(model_uri, objects, f"{above}/", token)).items():
+        if wanted and path not in wanted:
+            continue
+        if ".." in PurePosixPath(path).parts:
+            raise ChangedModelError(f"{path} would be outside its folder")
+        to = folder / path
+        if not to.exists() or to.stat().st_size != size:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            name = f"{above}/{path}"
+            url = f"{objects}/{urllib.parse.quote(name, safe='')}?alt=media"
+            _copy(f"gs://{bucket}/{name}", url, token, to, size)
+    if wanted:
+        # They may have been replaced meanwhile.
+        after = dict(_listed(model_uri, objects, f"{above}/", token))
+        _require_unchanged(next(iter(wanted)).partition("/")[0], wanted, after)
+
+
+def _copy(what: str, url: str, token: str, to: Path, size: int) -> None:
+    with _asking(what), _opened(url, {"Authorization": f"Bearer {token}"}) as answer, to.open("wb") as file:
+        while part := answer.read(_COPIED_AT_ONCE):
+            file.write(part)
+    if to.stat().st_size != size:
+        raise NoAccessError(f"{what} ended after {to.stat().st_size} of {size} bytes", _CHECK_NETWORK)
+
+
 def _listed(model_uri: str, objects: str, prefix: str, token: str) -> Iterator[tuple[str, tuple[int, int]]]:
     """https://cloud.google.com/storage/docs/json_api/v1/objects/list, without the objects that stand for folders."""
     query = {"prefix": prefix, "fields": "nextPageToken,items(name,size,timeCreated)"}
@@ -144,8 +182,15 @@ def _token(metadata_url: str) -> str:
 
 
 def _read(what: str, url: str, token: str) -> bytes:
-    try:
+    with _asking(what):
         return _get(url, {"Authorization": f"Bearer {token}"})
+
+
+@contextmanager
+def _asking(what: str) -> Iterator[None]:
+    """Raises NoAccessError where Cloud Storage refuses or does not answer."""
+    try:
+        yield
     except urllib.error.HTTPError as error:
         reason, fix = _REFUSALS.get(error.code, _OTHER_REFUSAL)
         raise NoAccessError(f"{what} cannot be read: {reason} ({error.code} {_message(error)})", fix) from None
@@ -155,9 +200,14 @@ def _read(what: str, url: str, token: str) -> bytes:
 
 
 def _get(url: str, headers: Mapping[str, str]) -> bytes:
-    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 - the component gives the URL
-    with urllib.request.urlopen(request, timeout=_REQUEST_LIMIT_S) as answer:  # noqa: S310 - the same
+    with _opened(url, headers) as answer:
         return bytes(answer.read())
+
+
+def _opened(url: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 - the component gives the URL
+    answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_REQUEST_LIMIT_S)  # noqa: S310 - the same
+    return answer
 
 
 def _message(error: urllib.error.HTTPError) -> str:
@@ -172,14 +222,21 @@ def _cause(error: Exception) -> str:
     return str(getattr(error, "reason", error)) or type(error).__name__
 
 
-def main(metadata_url: str, storage_url: str, model_uri: str, within_s: str, objects: str = "{}") -> None:
+def main(
+    metadata_url: str, storage_url: str, model_uri: str, within_s: str, objects: str = "{}", folder: str = ""
+) -> None:
     """Wait until the model at `model_uri` (`gs://…`) can be read, for `within_s` seconds at most.
 
-    `objects` are the wanted ones as JSON; empty for any.
+    `objects` are the wanted ones as JSON; empty for any. With a `folder` it is copied there, in as many tries as that
+    takes within this time; what a try has copied stays.
     """
     wanted = json.loads(objects)
     try:
         wait(lambda: read_model(metadata_url, storage_url, model_uri, wanted), float(within_s))
+        if folder:
+            wait(lambda: copy_model(metadata_url, storage_url, model_uri, Path(folder), wanted), float(within_s))
+            print(f"{model_uri} is copied to {folder}", flush=True)
+            return
     except ChangedModelError as error:
         sys.exit(
             f"the model in {model_uri} is not the one that `pulumi up` copied and hashed, so the server was not"

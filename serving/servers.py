@@ -19,6 +19,8 @@ from stacks.serving_variant import ServingVariant
 _PORTS = ServerPorts(rest=REST_PORT, grpc=GRPC_PORT)
 _BATCHING_FILE = "batching.config"
 _MONITORING_FILE = "monitoring.config"
+# tf2onnx takes 34 s of CPU time for ResNet50, and OpenVINO 15 to 30 s on two idle cores: docs/serving.md.
+_CONVERSION_S = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,14 @@ class Server(Protocol):
     @property
     def has_grpc_health(self) -> bool:
         """Whether it answers gRPC's standard health service on its gRPC port."""
+
+    @property
+    def reads_buckets(self) -> bool:
+        """Whether it loads a model from `gs://…`; if not, a pod has a copy."""
+
+    @property
+    def conversion_limit_s(self) -> int:
+        """How long it may take to convert a model at its start, in seconds; 0 where it does not."""
 
     @property
     def load_once_flags(self) -> tuple[str, ...]:
@@ -107,6 +117,15 @@ class TensorFlowServing:
     @property
     def program(self) -> str:
         return self.module or self.facts.name
+
+    @property
+    def reads_buckets(self) -> bool:
+        # TensorFlow Serving is built with TensorFlow's file systems; this project's servers look for a folder.
+        return self.module is None
+
+    @property
+    def conversion_limit_s(self) -> int:
+        return _CONVERSION_S if self.converts else 0
 
     def executable(self) -> list[str] | None:
         if self.module:
@@ -167,6 +186,7 @@ class ImageServer:
     # That its gRPC port answers the health service is not said anywhere.
     has_grpc_health: bool = False
     load_once_flags: tuple[str, ...] = ()
+    conversion_limit_s: int = 0
 
     @property
     def facts(self) -> ServerFacts:
@@ -180,6 +200,10 @@ class ImageServer:
     @property
     def ports(self) -> ServerPorts:
         return self.settings.ports
+
+    @property
+    def reads_buckets(self) -> bool:
+        return self.settings.reads_buckets
 
     def executable(self) -> list[str] | None:
         return None

@@ -63,6 +63,14 @@ class ImageServerSettings(Frozen):
         ),
     ] = None
 
+    reads_buckets: Annotated[
+        bool,
+        Field(
+            description="Whether it loads a model from gs://…, where a stack on Google Cloud has it. false: each pod"
+            " gets a copy of the model, whose folder {model} is then."
+        ),
+    ] = True
+
     @model_validator(mode="after")
     def _the_arguments_name_the_model(self) -> Self:
         if unknown := sorted({place for arg in self.args for place in _PLACE.findall(arg)} - _PLACES):

@@ -1,4 +1,7 @@
-"""The init container of a server whose model is in a bucket: waits until the pod may read the model, and checks it."""
+"""The init container of a server whose model is in a bucket: waits until the pod may read the model, and checks it.
+
+For a server that reads no buckets it copies the model into a volume of the pod.
+"""
 
 import json
 from pathlib import Path, PurePosixPath
@@ -24,9 +27,13 @@ def script_files() -> dict[str, str]:
 
 
 def init_container(
-    bucket: BucketAccess, model_uri: pulumi.Input[str], config_dir: PurePosixPath, alike: core.ContainerArgs
+    bucket: BucketAccess,
+    model_uri: pulumi.Input[str],
+    config_dir: PurePosixPath,
+    alike: core.ContainerArgs,
+    copy_to: PurePosixPath | None,
 ) -> core.ContainerArgs:
-    """The init container; `alike` is the server's, whose resources, security and config files it has too.
+    """The init container; `alike` is the server's, whose resources, security and volumes it has too.
 
     With the server's own resources it changes neither where the pod fits nor its quality of service.
     """
@@ -40,7 +47,8 @@ def init_container(
             _STORAGE_URL,
             pulumi.Output.from_input(model_uri),
             str(MODEL_ACCESS_LIMIT_S),
-            *([json.dumps(bucket.objects)] if bucket.objects else []),
+            *([json.dumps(bucket.objects)] if bucket.objects or copy_to else []),
+            *([str(copy_to)] if copy_to else []),
         ],
         resources=alike.resources,
         security_context=alike.security_context,

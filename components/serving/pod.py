@@ -13,6 +13,8 @@ from stacks.image_server import MODEL_PLACE
 from stacks.names import GRPC_PORT, NAME, REST_PORT, SERVER_LABELS
 
 _CONFIG_DIR = PurePosixPath("/etc/tf-serving")
+# Where the model is copied for a server that reads no buckets, as the folder above the version folders.
+_MODELS, _COPIED = PurePosixPath("/models"), PurePosixPath("/models/copied")
 _NOBODY = 65532
 _STARTUP_PERIOD_S = 5
 # The official image's entrypoint is a shell that does not forward SIGTERM, so every rollout waits this long. No load
@@ -26,11 +28,20 @@ def pod_template(args: TfServingArgs, config_map: str) -> core.PodTemplateSpecAr
     return core.PodTemplateSpecArgs(
         metadata=ObjectMetaArgs(labels=SERVER_LABELS),
         spec=core.PodSpecArgs(
-            init_containers=[init_container(args.bucket, args.model_uri, _CONFIG_DIR, server)] if args.bucket else None,
+            init_containers=[
+                init_container(args.bucket, args.model_uri, _CONFIG_DIR, server, _COPIED if args.copies_model else None)
+            ]
+            if args.bucket
+            else None,
             containers=[server],
             volumes=[
                 core.VolumeArgs(name="config", config_map=core.ConfigMapVolumeSourceArgs(name=config_map)),
                 core.VolumeArgs(name="tmp", empty_dir=core.EmptyDirVolumeSourceArgs(size_limit="256Mi")),
+                *(
+                    [core.VolumeArgs(name="model", empty_dir=core.EmptyDirVolumeSourceArgs())]
+                    if args.copies_model
+                    else []
+                ),
             ],
             security_context=core.PodSecurityContextArgs(
                 run_as_non_root=True,
@@ -74,6 +85,7 @@ def _container(args: TfServingArgs) -> core.ContainerArgs:
         volume_mounts=[
             core.VolumeMountArgs(name="config", mount_path=str(_CONFIG_DIR), read_only=True),
             core.VolumeMountArgs(name="tmp", mount_path="/tmp"),  # noqa: S108 - a volume of the pod's own
+            *([core.VolumeMountArgs(name="model", mount_path=str(_MODELS))] if args.copies_model else []),
         ],
         termination_message_policy="FallbackToLogsOnError",
     )
@@ -98,7 +110,8 @@ def _flags(args: TfServingArgs) -> list[pulumi.Input[str]]:
         grpc_threads=args.threads.grpc,
     )
     arguments = args.server.arguments(args.model.name, args.variant, apis, _CONFIG_DIR)
-    return [*(_with_model(each, args.model_uri) for each in arguments), *args.server.load_once_flags]
+    model = str(_COPIED) if args.copies_model else args.model_uri
+    return [*(_with_model(each, model) for each in arguments), *args.server.load_once_flags]
 
 
 def _with_model(argument: str, model_uri: pulumi.Input[str]) -> pulumi.Input[str]:
@@ -124,7 +137,7 @@ def _startup_probe(args: TfServingArgs) -> core.ProbeArgs:
         ),
         period_seconds=_STARTUP_PERIOD_S,
         timeout_seconds=_STARTUP_PERIOD_S,
-        failure_threshold=args.model.load_limit_s // _STARTUP_PERIOD_S,
+        failure_threshold=args.load_limit_s // _STARTUP_PERIOD_S,
     )
 
 

@@ -10,6 +10,7 @@ from components.serving.network_policies import make_network_policies
 from components.serving.pod import pod_template
 from components.serving.server_start import ServerStart, ServerStartArgs
 from components.serving.variant import TfServingArgs, fingerprint_of
+from stacks.explain import SettingsError
 from stacks.image_server import ServerPorts
 from stacks.names import GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS
 from stacks.serving_variant import fingerprint
@@ -25,7 +26,10 @@ _SEEN = {"pulumi.com/waitFor": "jsonpath={.status.observedGeneration}"}
 
 
 class TfServing(pulumi.ComponentResource):
-    """A server's Deployment, Services and policies, in a namespace of its own. Needs a Kubernetes provider."""
+    """A server's Deployment, Services and policies, in a namespace of its own. Needs a Kubernetes provider.
+
+    Raises SettingsError where the server cannot serve the model.
+    """
 
     namespace: pulumi.Output[str]
     selector: dict[str, str]
@@ -38,6 +42,11 @@ class TfServing(pulumi.ComponentResource):
     """Changes exactly when runs are no longer comparable with earlier ones."""
 
     def __init__(self, name: str, args: TfServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        if reason := args.server.why_not(args.model):
+            raise SettingsError(
+                f"{args.image} cannot serve this model: {reason}; set another servingImage, such as"
+                " tensorflow/serving:2.20.0"
+            )
         super().__init__("shapebench:kubernetes:TfServing", name, None, opts)
         levels = {f"{_POD_SECURITY}/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
         namespace = Namespace(
@@ -80,8 +89,18 @@ def config_map_name(files: dict[str, str]) -> str:
     return f"{NAME}-{fingerprint(files)}"
 
 
+def _deployment_name(args: TfServingArgs) -> str:
+    """Another one for each server that brings its own ports.
+
+    The API server previews a new Deployment as a change of one with its name that is still there, and merges the lists
+    of both: ports by their numbers, whose names are then there twice.
+    """
+    return f"{NAME}-{fingerprint(args.own_server.model_dump(mode='json'))}" if args.own_server else NAME
+
+
 def _start_limit_s(args: TfServingArgs) -> int:
-    return MODEL_ACCESS_LIMIT_S + args.model.load_limit_s + _IMAGES_LIMIT_S
+    copying_s = MODEL_ACCESS_LIMIT_S if args.copies_model else 0
+    return MODEL_ACCESS_LIMIT_S + copying_s + args.load_limit_s + _IMAGES_LIMIT_S
 
 
 def _make_config_map(name: str, namespace: str, files: dict[str, str], opts: pulumi.ResourceOptions) -> ConfigMap:
@@ -104,7 +123,9 @@ def _make_deployment(
     )
     return Deployment(
         f"{name}-deployment",
-        metadata=ObjectMetaArgs(name=NAME, namespace=args.namespace, labels=SERVER_LABELS, annotations=_SEEN),
+        metadata=ObjectMetaArgs(
+            name=_deployment_name(args), namespace=args.namespace, labels=SERVER_LABELS, annotations=_SEEN
+        ),
         spec=DeploymentSpecArgs(
             replicas=args.replicas,
             selector=LabelSelectorArgs(match_labels=SERVER_LABELS),

@@ -76,6 +76,16 @@ class TfServingArgs:
         return ImageServer(self.own_server) if self.own_server else server_named(server_in(self.image)[0])
 
     @property
+    def copies_model(self) -> bool:
+        """Whether the model is copied from its bucket into each pod."""
+        return self.bucket is not None and not self.server.reads_buckets
+
+    @property
+    def load_limit_s(self) -> int:
+        """How long the server may take from its start until it answers."""
+        return self.model.load_limit_s + self.server.conversion_limit_s
+
+    @property
     def pod(self) -> PodResources | None:
         """Requests of a pod, and its memory limit; None for neither."""
         if self.seed_faithful:

@@ -20,7 +20,7 @@ _TOKEN = "ya29.of-the-stand-in"
 # Objects on a page of a list.
 _PAGE = 2
 
-Answer = tuple[int, dict[str, Any]]
+Answer = tuple[int, dict[str, Any] | bytes]
 
 
 @dataclass
@@ -35,6 +35,8 @@ class ModelBucket:
     """Whether the pod has a permission on a bucket, such as storage.objects.get."""
     listed: list[dict[str, str]] = field(default_factory=list)
     """The objects in lists: `name`, `size` and `timeCreated`."""
+    names: Callable[[], list[str]] = list
+    """More of them, as `<bucket>/<name>`; this name is also what such an object holds."""
     asked: list[str] = field(default_factory=list)
     """Paths with their query, in order."""
 
@@ -66,7 +68,8 @@ class ModelBucket:
             return _refusal(403, f"Caller does not have {permission} access to the Google Cloud Storage object.")
         if not rest:
             # https://cloud.google.com/storage/docs/json_api/v1/objects/list: also where nothing matches.
-            matching = [each for each in self.listed if each["name"].startswith(query["prefix"][0])]
+            every = [*self.listed, *self._named(bucket)]
+            matching = [each for each in every if each["name"].startswith(query["prefix"][0])]
             begin = int(query.get("pageToken", ["0"])[0])
             more = {"nextPageToken": str(begin + _PAGE)} if matching[begin + _PAGE :] else {}
             return 200, {"kind": "storage#objects"} | (
@@ -76,7 +79,17 @@ class ModelBucket:
         name = unquote(rest.removeprefix("/"))
         if "/" in rest.removeprefix("/") or not self.holds(f"{bucket}/{name}"):
             return _refusal(404, f"No such object: {bucket}/{name}")
+        # https://cloud.google.com/storage/docs/json_api/v1/objects/get: what it holds, not what is known of it.
+        if query.get("alt") == ["media"]:
+            return 200, f"{bucket}/{name}".encode()
         return 200, {"kind": "storage#object", "bucket": bucket, "name": name}
+
+    def _named(self, bucket: str) -> list[dict[str, str]]:
+        of_bucket = [name for name in self.names() if name.startswith(f"{bucket}/")]
+        return [
+            {"name": name.partition("/")[2], "size": str(len(name)), "timeCreated": "2026-01-01T00:00:00.000Z"}
+            for name in of_bucket
+        ]
 
 
 def _refusal(code: int, message: str) -> Answer:
@@ -91,7 +104,7 @@ def serving_bucket(buckets: ModelBucket) -> Iterator[str]:
         def do_GET(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             code, document = buckets.answer(self.path, headers)
-            body = json.dumps(document).encode()
+            body = document if isinstance(document, bytes) else json.dumps(document).encode()
             self.send_response(code)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -21,13 +21,17 @@ _MESSAGE_BYTES, _MESSAGE_LINES = 2048, 80
 
 @dataclass
 class InitContainer:
-    """One init container of one pod; `files` are those of its ConfigMaps, by their path in the container."""
+    """One init container of one pod; `files` are those of its ConfigMaps, by their path in the container.
+
+    `volumes` are the folders of the pod's empty volumes, by where they are mounted.
+    """
 
     declared: Json
     folder: Path
     files: Mapping[str, str]
     names: Mapping[str, str]
     """What the network would resolve, and what answers here instead."""
+    volumes: Mapping[str, Path] = field(default_factory=dict)
     done: bool = False
     _process: subprocess.Popen[bytes] | None = None
     _restarts: int = 0
@@ -75,6 +79,10 @@ class InitContainer:
             path = self.folder / Path(text).name
             path.write_text(self.files[text])
             return str(path)
+        for mount, folder in self.volumes.items():
+            if text.startswith(f"{mount}/"):
+                folder.mkdir(parents=True, exist_ok=True)
+                return f"{folder}{text.removeprefix(mount)}"
         for name, answers in self.names.items():
             text = text.replace(name, answers)
         return text
@@ -131,6 +139,7 @@ def init_containers(
 ) -> InitContainers:
     """Those that a pod declares; `config_maps` are the data of its ConfigMaps, by name."""
     volumes = {each["name"]: each["configMap"]["name"] for each in pod["spec"]["volumes"] if "configMap" in each}
+    empty = {each["name"]: folder / "volumes" / each["name"] for each in pod["spec"]["volumes"] if "emptyDir" in each}
     made = []
     for declared in pod["spec"].get("initContainers") or []:
         files = {
@@ -139,5 +148,8 @@ def init_containers(
             if mount["name"] in volumes
             for name, text in config_maps[volumes[mount["name"]]].items()
         }
-        made.append(InitContainer(declared, folder / declared["name"], files, names))
+        mounted = {
+            mount["mountPath"]: empty[mount["name"]] for mount in declared["volumeMounts"] if mount["name"] in empty
+        }
+        made.append(InitContainer(declared, folder / declared["name"], files, names, mounted))
     return InitContainers(made)

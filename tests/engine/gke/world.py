@@ -101,7 +101,7 @@ class World:
     def __post_init__(self) -> None:
         self.memory = Memory(self.home / "google")
         self.cloud = GoogleStandIn(project=PROJECT, resources=RememberedClusters(self.memory))
-        self.bucket = ModelBucket(holds=self._holds, permits=self.grants)
+        self.bucket = ModelBucket(holds=lambda name: name in self._objects(), permits=self.grants, names=self._objects)
         plane = self.control_plane
         self.memory.hand_out(plane.address, plane.ca_certificate, plane.token)
         self._kubelet = StandInKubelet(self.api, self.memory, self.pods)
@@ -134,9 +134,9 @@ class World:
         wanted = {"bucket": bucket, "role": "roles/storage.objectViewer", "member": member}
         return any(wanted.items() <= each["inputs"].items() for each in self._made("storage/bucketIAMMember"))
 
-    def _holds(self, name: str) -> bool:
+    def _objects(self) -> list[str]:
         objects = (each["inputs"] for each in self._made("storage/bucketObject"))
-        return name in {f"{each['bucket']}/{each['name']}" for each in objects}
+        return [f"{each['bucket']}/{each['name']}" for each in objects]
 
     def _made(self, kind: str) -> list[Any]:
         with self.memory.resources() as resources:

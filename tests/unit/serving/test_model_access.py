@@ -136,6 +136,44 @@ def test_an_answer_that_holds_no_token_is_a_reason_too(body):
         read_model(broken, broken, URI)
 
 
+FILES = ("1/saved_model.pb", "1/variables/variables.index", "1/variables/variables.data-00000-of-00001")
+OF_URI = URI.removeprefix("gs://")
+
+
+def test_a_copy_has_every_file_of_the_model_and_is_not_made_twice(bucket, url, tmp_path):
+    bucket.names = lambda: [f"{OF_URI}/{file}" for file in FILES] + ["models-1a2b/d2/other/1/saved_model.pb"]
+    bucket.holds = lambda name: name in bucket.names()
+    done = as_a_container(url, 1, URI, "{}", str(tmp_path / "copied"))
+    assert (done.returncode, done.stdout) == (0, f"{URI} is copied to {tmp_path / 'copied'}\n")
+    copied = {str(path.relative_to(tmp_path / "copied")): path for path in tmp_path.rglob("*") if path.is_file()}
+    assert {name: path.read_text() for name, path in copied.items()} == {name: f"{OF_URI}/{name}" for name in FILES}
+    bucket.asked.clear()
+    model_access.copy_model(url, url, URI, tmp_path / "copied")
+    assert not [path for path in bucket.asked if "alt=media" in path]
+
+
+def test_a_file_that_was_cut_off_is_copied_again(bucket, url, tmp_path):
+    bucket.names = lambda: [f"{OF_URI}/{file}" for file in FILES]
+    bucket.holds = lambda name: name in bucket.names()
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1/saved_model.pb").write_text("half")
+    model_access.copy_model(url, url, URI, tmp_path)
+    assert (tmp_path / "1/saved_model.pb").read_text() == f"{OF_URI}/1/saved_model.pb"
+
+
+def test_a_file_of_another_size_than_listed_is_no_copy(bucket, url, tmp_path):
+    bucket.listed = [{"name": "d1/resnet/1/saved_model.pb", "size": "7", "timeCreated": "2026-01-01T00:00:00Z"}]
+    with pytest.raises(NoAccessError, match=r"saved_model\.pb ended after \d+ of 7 bytes"):
+        model_access.copy_model(url, url, URI, tmp_path)
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused(bucket, url, tmp_path):
+    bucket.listed = [{"name": "d1/resnet/../../x", "size": "1", "timeCreated": "2026-01-01T00:00:00Z"}]
+    with pytest.raises(model_access.ChangedModelError, match="outside its folder"):
+        model_access.copy_model(url, url, URI, tmp_path / "a")
+    assert not (tmp_path / "x").exists()
+
+
 IN_PLACE = "gs://of-the-team/models/cats"
 # As loadtest.run.remote_model.RemoteModel.objects has them. A page of the stand-in's list has two.
 WANTED = {

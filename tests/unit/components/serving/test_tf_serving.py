@@ -17,6 +17,7 @@ from components.serving.variant import BucketAccess, ClusterAccess
 from serving.config_files import read_batching_file, read_monitoring_file
 from serving.flags import parse_flags
 from stacks.allocatable import PodResources, pod_resources
+from stacks.explain import SettingsError
 from stacks.files import load_settings
 from stacks.image_server import ImageServerSettings, ServerPorts
 from stacks.models import RESNET50
@@ -622,3 +623,53 @@ def test_other_arguments_of_an_image_are_another_server():
         for args in (of_any_image(), of_any_image(args=("mlserver", "start", "{model}")), BASE)
     }
     assert len(fingerprints) == 3
+
+
+def test_a_server_that_reads_no_buckets_gets_a_copy_of_the_model_in_each_pod():
+    ours = dataclasses.replace(
+        BASE, image="docker.example/shapebench-onnxruntime:0.1.0", model_uri="gs://b/d1/resnet", bucket=BUCKET
+    )
+    pod = registered(ours).pod
+    (access,) = pod["initContainers"]
+    assert access["args"][2:] == ["gs://b/d1/resnet", "180", "{}", "/models/copied"]
+    (server,) = pod["containers"]
+    assert "--model_base_path=/models/copied" in server["args"]
+    assert {"name": "model", "emptyDir": {}} in pod["volumes"]
+    assert all({"name": "model", "mountPath": "/models"} in each["volumeMounts"] for each in (access, server))
+    # It converts the model first.
+    assert ours.load_limit_s == RESNET50.load_limit_s + 300
+
+
+def test_a_server_that_reads_buckets_gets_no_copy():
+    pod = registered(dataclasses.replace(BASE, model_uri="gs://b/d1/resnet", bucket=BUCKET)).pod
+    assert pod["initContainers"][0]["args"][2:] == ["gs://b/d1/resnet", "180"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["config", "tmp"]
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_an_image_says_whether_it_reads_buckets(*, reads: bool):
+    server = ANY_IMAGE.model_copy(update={"reads_buckets": reads})
+    args = dataclasses.replace(BASE, own_server=server, model_uri="gs://b/d1/resnet", bucket=BUCKET)
+    assert args.copies_model is not reads
+    (container,) = registered(args).pod["containers"]
+    assert container["args"][2] == ("gs://b/d1/resnet" if reads else "/models/copied")
+
+
+def test_a_model_that_the_server_cannot_serve_is_refused_before_anything_is_declared():
+    words = RESNET50.model_copy(update={"inputs": (RESNET50.inputs[0].model_copy(update={"dtype": "string"}),)})
+    image = "docker.example/shapebench-openvino:0.1.0"
+    with pytest.raises(SettingsError, match=r"shapebench-openvino:0\.1\.0 cannot serve this model: .*text"):
+        TfServing("serving", dataclasses.replace(BASE, image=image, model=words))
+
+
+def test_a_server_with_ports_of_its_own_is_another_deployment():
+    """The API server merges a preview of it with one of the same name, and refuses two ports of one name."""
+    other = ANY_IMAGE.model_copy(update={"ports": ServerPorts(rest=8000, grpc=9000)})
+    names = {
+        next(
+            name for name in registered(dataclasses.replace(BASE, own_server=server)).resources if "Deployment/" in name
+        )
+        for server in (None, ANY_IMAGE, other)
+    }
+    assert len(names) == 3
+    assert "Deployment/tf-serving" in names
