@@ -15,7 +15,7 @@ STACKS_DIR = Path(__file__).parent
 PROJECT_FILE = STACKS_DIR.parent / "Pulumi.yaml"
 
 GOOGLE_PREFIX = "gcp:"
-_ZONE_KEY = f"{GOOGLE_PREFIX}zone"
+ZONE_KEY = f"{GOOGLE_PREFIX}zone"
 
 
 def stack_names() -> list[str]:
@@ -105,16 +105,16 @@ def zone_of(config: Mapping[str, object], settings: Settings) -> str:
 
     It is the Google provider's own key, so that every resource of the stack is created in the same zone.
     """
-    zone = google_keys(config).get(_ZONE_KEY)
+    zone = google_keys(config).get(ZONE_KEY)
     if zone is None:
         raise SettingsError(
-            f"{_ZONE_KEY} is not set, so the cluster has no zone; run `pulumi config set {_ZONE_KEY} ZONE --stack NAME`"
+            f"{ZONE_KEY} is not set, so the cluster has no zone; run `pulumi config set {ZONE_KEY} ZONE --stack NAME`"
             f" with a zone of {settings.region}, which `gcloud compute zones list` shows"
         )
     if zone.rpartition("-")[0] != settings.region:
         raise SettingsError(
-            f"{_ZONE_KEY} is {zone!r}, but shapebench:region is {settings.region!r}, so the prices would be those of"
-            f" another region; set {_ZONE_KEY} to a zone of {settings.region}, or shapebench:region to the region of"
+            f"{ZONE_KEY} is {zone!r}, but shapebench:region is {settings.region!r}, so the prices would be those of"
+            f" another region; set {ZONE_KEY} to a zone of {settings.region}, or shapebench:region to the region of"
             f" {zone}"
         )
     return zone

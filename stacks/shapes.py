@@ -12,6 +12,11 @@ MachineType = Annotated[str, AfterValidator(runnable)]
 MOST_NODES = 64
 
 
+def shape_name(nodes: int, machine_type: str) -> str:
+    """The name of a shape that no stack file names, such as 2xn4-highcpu-8."""
+    return f"{nodes}x{machine_type}"
+
+
 class ShapeSettings(Frozen):
     """`shapebench:shape` of a stack file."""
 

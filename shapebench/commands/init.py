@@ -1,14 +1,11 @@
 """`shapebench init`: writes a stack file for a model, from at most five answers."""
 
-import os
 import re
 import shlex
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import typer
@@ -24,19 +21,20 @@ from shapebench.output import CommandError, note, print_code, print_text
 from stacks.allocatable import stack_pod_resources
 from stacks.explain import SettingsError
 from stacks.files import project_defaults, settings_in, stack_file
-from stacks.machine_series import UnknownMachineTypeError, machine_resources
+from stacks.machine_series import UnknownMachineTypeError
 from stacks.models import RESNET50
+from stacks.new_stack import DEFAULT_ZONE, new_config, zone_config
 from stacks.objective import QUANTILES
 from stacks.payload import PayloadSettings
+from stacks.shapes import shape_name
 from tools.console import SetupError
+from tools.new_file import write_new_file
 from tools.pins import ROOT
 from tools.stack import create_stack
 
 _RESNET50, _GENERATED = "resnet50", "generated"
 # Where the answer names no nodes. One machine is one node.
 _NODES = {"local": "1xe2-custom-2-4096", "kubernetes": "2xe2-custom-2-4096", "gke": "2xe2-custom-8-16384"}
-# Runs on this machine are rehearsals, so a wide interval after two minutes is enough.
-_SHORT_SEARCH = {"precision": 0.3, "durationS": 120}
 _COMMENTS = {
     ("local", "shape"): "What this machine stands in for when it is priced.",
     ("local", "load"): "A short search. Without precision and durationS it takes up to five minutes.",
@@ -97,16 +95,8 @@ class Draft:
     def platform(self, answer: str) -> Keys:
         platform, _, nodes = answer.partition(":")
         count, _, machine_type = (nodes or _NODES.get(platform, _NODES["local"])).partition("x")
-        keys = {
-            "platform": platform,
-            "shape": {"machineType": machine_type, "nodes": int(count) if count.isdecimal() else count},
-            "serving": {
-                "protocol": self.shown.protocol if self.shown else "rest",
-                "interOp": machine_resources(machine_type)[0],
-            },
-            "load": {"profile": "capacity"} | (_SHORT_SEARCH if platform == "local" else {}),
-        } | ({"kubernetes": project_defaults()["kubernetes"]} if platform == "kubernetes" else {})
-        return {f"shapebench:{key}": value for key, value in keys.items()}
+        protocol = self.shown.protocol if self.shown else "rest"
+        return new_config(platform, machine_type, int(count) if count.isdecimal() else count, protocol)
 
     def objective(self, answer: str) -> Keys:
         if not (limits := dict(re.findall(r"(\w+)[ =]+(\S+)", answer))):
@@ -114,9 +104,9 @@ class Draft:
         return {"shapebench:objective": limits | {"errors": project_defaults()["objective"]["errors"]}}
 
     def zone(self, answer: str) -> Keys:
-        if (zone := re.fullmatch(r"([a-z]+-[a-z]+\d+)-[a-z]", answer)) is None:
+        if re.fullmatch(r"[a-z]+-[a-z]+\d+-[a-z]", answer) is None:
             raise CommandError(f"{answer!r} is not a zone; give one such as us-central1-a")
-        return {"gcp:zone": answer, "shapebench:region": zone[1]}
+        return dict(zone_config(answer))
 
     def lines(self) -> Iterator[str]:
         """The stack's file."""
@@ -166,12 +156,14 @@ def init(stack: str | None, given: Mapping[str, str | None], *, yes: bool) -> No
     ask("platform", "local, kubernetes or gke, or with nodes: gke:4xe2-highmem-8", "local", draft.platform)
     ask("p99", "Latency objective", _objective(project_defaults()["objective"]), draft.objective)
     if draft.config["shapebench:platform"] == "gke":
-        ask("zone", "Zone of the cluster, whose region has the prices", "us-central1-a", draft.zone)
+        ask("zone", "Zone of the cluster, whose region has the prices", DEFAULT_ZONE, draft.zone)
     elif given["zone"] is not None:
         raise CommandError("--zone is given, but only gke creates a cluster, so it would change nothing; leave it out")
     name = stack or (draft.shown.files if draft.shown else RESNET50).name
     _require_new(name)
-    _write(stack_file(name), "\n".join([*draft.lines(), ""]))
+    text = "\n".join([*draft.lines(), ""])
+    settings_in(yaml.safe_load(text)["config"])
+    write_new_file(stack_file(name), text)
     _print_next(name, draft)
 
 
@@ -179,7 +171,7 @@ def platform_of(machine_type: str, nodes: int, platform: str | None) -> str:
     """The answer `gke:<nodes>x<machine type>`, or the same on the platform that is given; raises CommandError."""
     if platform is not None and ":" in platform:
         raise CommandError(f"--machine and the nodes in --platform {platform} exclude each other; give one of them")
-    return f"{platform or 'gke'}:{nodes}x{machine_type}"
+    return f"{platform or 'gke'}:{shape_name(nodes, machine_type)}"
 
 
 def _objective(section: Mapping[str, Any]) -> str:
@@ -195,15 +187,6 @@ def _require_new(stack: str) -> None:
             f"{stack_file(stack).name} exists already, and no stack file is overwritten; give another name, such as"
             f" `shapebench init {stack}-2`"
         )
-
-
-def _write(path: Path, text: str) -> None:
-    """Write the file whole or not at all; raises FileExistsError where there is one by now."""
-    settings_in(yaml.safe_load(text)["config"])
-    with TemporaryDirectory(dir=path.parent) as scratch:
-        whole = Path(scratch, path.name)
-        whole.write_text(text, encoding="utf-8")
-        os.link(whole, path)
 
 
 def _print_next(stack: str, draft: Draft) -> None:
