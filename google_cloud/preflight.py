@@ -282,12 +282,7 @@ def _quota_problem(need: Need, document: Json, project: str, region: str) -> Ite
 def _family_problem(
     google: GoogleClient, project: str, need: Need, region: str, note: Callable[[str], None]
 ) -> Iterator[Problem]:
-    try:
-        limit = family_limit(google, project, region, need)
-    except CloudError as error:
-        if error.status != FORBIDDEN:
-            raise
-        limit = None
+    limit = family_limit(google, project, region, need)
     if limit is None:
         note(not_checked(need, project, region))
     elif limit == 0:

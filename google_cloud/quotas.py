@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from google_cloud.rest import CloudError, GoogleClient, Json, entries
+from google_cloud.rest import FORBIDDEN, CloudError, GoogleClient, Json, entries
 from stacks.quota_needs import Need, Scope
 
 SCOPES: tuple[Scope, ...] = ("region", "project")
@@ -38,15 +38,22 @@ def quota_of(metric: str, document: Json) -> Quota:
 
 
 def family_limit(google: GoogleClient, project: str, region: str, need: Need) -> int | None:
-    """The limit of a quota with a dimension for the machine family; None where Google does not list it.
+    """The limit of a quota with a dimension for the machine family, negative where there is none.
 
-    How much of it is used is not listed. Raises CloudError.
+    None where Google does not list it, or these credentials may not read it. How much of it is used is never listed.
+    Raises CloudError.
     https://docs.cloud.google.com/docs/quotas/reference/rest/v1/projects.locations.services.quotaInfos
     """
     path = f"projects/{project}/locations/global/services/compute.googleapis.com/quotaInfos/{quota_id(need)}"
     wanted = {"region": region, "vm_family": need.vm_family}
+    try:
+        answer = google.find("cloudQuotas", path)
+    except CloudError as error:
+        if error.status != FORBIDDEN:
+            raise
+        return None
     limits = {}
-    for info in entries(google.find("cloudQuotas", path) or {}, "dimensionsInfos"):
+    for info in entries(answer or {}, "dimensionsInfos"):
         dimensions = info.get("dimensions", {})
         # An entry without a dimension is of all values that no other entry names.
         if dimensions.items() <= wanted.items() and region in info.get("applicableLocations", [region]):

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stacks.files import load_settings
-from sweep.fleet import FleetError
+from sweep.fleet import FleetError, LastingError
 from sweep.pulumi_fleet import quota
 from sweep.pulumi_fleet.quota import room_of
 from tests.support.google_stand_in import PROJECT, ZONE, GoogleStandIn, application_default_credentials, serving
@@ -87,3 +88,41 @@ def test_a_quota_that_google_does_not_list_is_summed_over_the_stacks_and_keeps_n
 def test_of_a_region_that_does_not_exist_no_quota_is_called_unlisted(cloud: GoogleStandIn) -> None:
     cloud.zones.clear()
     assert not any(f"in {REGION}" in line for line in room_of(STACKS).unknown(2))
+
+
+def of_machines(machine_type: str, nodes: int) -> dict[str, Any]:
+    """The configuration of a stack that has no file."""
+    return quota.load_config("8cpu-16gb") | {"shapebench:shape": {"machineType": machine_type, "nodes": nodes}}
+
+
+@pytest.fixture
+def made(cloud: GoogleStandIn) -> dict[str, dict[str, Any]]:
+    """With quota for one stack of each machine family at a time."""
+    cloud.regional["CPUS"] = (1000.0, 0.0)
+    cloud.families = {(REGION, "N4"): 24, (REGION, "C4"): 24}
+    return {
+        "2xn4-highcpu-8": of_machines("n4-highcpu-8", 2),
+        "4xn4-highcpu-4": of_machines("n4-highcpu-4", 4),
+        "2xc4-highcpu-8": of_machines("c4-highcpu-8", 2),
+    }
+
+
+def test_stacks_of_one_machine_family_share_its_quota_and_others_do_not(made: dict[str, dict[str, Any]]) -> None:
+    room = room_of(made, made)
+    assert room.lacks("4xn4-highcpu-4", ["2xn4-highcpu-8"]).startswith(f"quota CPUS_PER_VM_FAMILY of N4 in {REGION}")
+    assert room.lacks("4xn4-highcpu-4", ["2xc4-highcpu-8"]) == ""
+
+
+def test_a_family_without_a_limit_keeps_no_stack_back(cloud: GoogleStandIn, made: dict[str, dict[str, Any]]) -> None:
+    cloud.families[REGION, "N4"] = -1
+    assert room_of(made, made).lacks("4xn4-highcpu-4", ["2xn4-highcpu-8"]) == ""
+
+
+def test_a_family_that_the_project_does_not_get_is_said_of_all_its_stacks(
+    cloud: GoogleStandIn, made: dict[str, dict[str, Any]]
+) -> None:
+    cloud.families[REGION, "N4"] = 0
+    with pytest.raises(LastingError) as raised:
+        room_of(made, made)
+    assert str(raised.value).startswith(f"The quota CPUS_PER_VM_FAMILY of N4 in {REGION} of project {PROJECT} is 0, so")
+    assert "the machines of 2xn4-highcpu-8 and 4xn4-highcpu-4. Leave these" in str(raised.value)
