@@ -13,6 +13,7 @@ from stacks.explain import SettingsError, explain
 from stacks.files import load_settings
 from stacks.objective import text_of_number
 from sweep.axes import Axes, candidates
+from sweep.machines import Config, made_stacks
 from sweep.settings import SweepChoices, SweepSettings
 
 
@@ -30,18 +31,46 @@ def read_settings(file: Path | None, options: Mapping[str, Any]) -> SweepSetting
         return f"{file.name}: {key}" if key else file.name
 
     stated = _read(file) if file else {}
-    if not stated.get("stacks") and "stacks" not in given:
+    if not any(key in given or stated.get(key) for key in ("stacks", "machines")):
         where = f" and {file.name} has no stacks" if file else ""
-        missing = f"--stack is not given{where}, so there is nothing to measure; give --stack for each stack"
+        missing = (
+            f"--stack is not given{where}, so there is nothing to measure; give --stack for each stack, or --machine"
+            " with --total-vcpus"
+        )
         raise SettingsError("\n".join([missing, *_unknown(stated, named)]))
     try:
         asked = SweepFile.model_validate(stated | given)
     except ValidationError as error:
         raise SettingsError(explain(error, SweepFile, named)) from None
     choices = asked.model_dump(include=set(SweepChoices.model_fields), exclude_unset=True)
-    found = candidates(asked, named)
-    on_one_machine = load_settings(found[0].stack).platform == "local"
-    return SweepSettings(candidates=found, on_one_machine=on_one_machine, **choices)
+    made = _made(asked, named)
+    # What is made of machines has no stack to leave out.
+    found = candidates(asked, made, (lambda key: named("machines" if key == "stacks" else key)) if made else named)
+    on_one_machine = not made and load_settings(found[0].stack).platform == "local"
+    return SweepSettings(candidates=found, on_one_machine=on_one_machine, made=made, **choices)
+
+
+def _made(asked: SweepFile, named: Callable[[str], str]) -> dict[str, Config]:
+    """The stacks that the sweep makes of machine types; raises SettingsError where it is not known what they have."""
+    if asked.machines is None:
+        if asked.total_vcpus is not None:
+            raise SettingsError(
+                f"{named('totalVcpus')} is given without {named('machines')}, so it would change nothing; give both, or"
+                " leave it out"
+            )
+        return {}
+    if asked.total_vcpus is None:
+        raise SettingsError(
+            f"{named('machines')} is given without {named('totalVcpus')}, so it is not known how many nodes a stack"
+            " has; give the vCPUs of all its nodes together, such as 16"
+        )
+    if len(asked.stacks) > 1:
+        raise SettingsError(
+            f"{named('stacks')} names {len(asked.stacks)} stacks, but with {named('machines')} it is the one whose"
+            f" other settings all machine types get; give one, and the machine types of the others in"
+            f" {named('machines')}"
+        )
+    return made_stacks(asked.machines, asked.total_vcpus, next(iter(asked.stacks), None), named)
 
 
 def _unknown(stated: Mapping[str, Any], named: Callable[[str], str]) -> list[str]:
@@ -72,7 +101,7 @@ def _option(key: str) -> str:
     first = key.partition(".")[0]
     if first == "load":
         return f"{key} in a sweep file"
-    name = {"stacks": "stack", "objectives": "p99"}.get(first, key)
+    name = {"stacks": "stack", "machines": "machine", "objectives": "p99"}.get(first, key)
     return "--" + "".join(f"-{each.lower()}" if each.isupper() else each for each in name)
 
 

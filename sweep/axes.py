@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from analysis.objective import Asked, asked
 from stacks.explain import SettingsError, explain
-from stacks.files import load_settings
+from stacks.files import load_settings, settings_in
 from stacks.frozen import Frozen
 from stacks.load_profiles import PROFILES, CapacitySearch
 from stacks.machine_series import machine_resources
@@ -19,6 +19,7 @@ from stacks.serving_variant import Batching, ServingSettings, Threads
 from stacks.settings import Settings, parse_settings
 from sweep.candidates import Candidate
 from sweep.labels import labelled
+from sweep.machines import Config, machine_types
 
 _LIMITS = (*QUANTILES, "errors")
 _OBJECTIVE = {"quantile": "quantile", "latency_ms": "latency_ms", "errors": "error_ratio"}
@@ -80,7 +81,15 @@ _Axis = Annotated[tuple[_Value, ...], BeforeValidator(_listed), Field(min_length
 class Axes(Frozen):
     """Values of each setting. Without any, a setting is that of the stack's file."""
 
-    stacks: Annotated[_Axis[str], Field(description="The stacks to compare, such as 2cpu-4gb and 8cpu-16gb.")]
+    stacks: Annotated[_Axis[str], Field(description="The stacks to compare, such as 2cpu-4gb and 8cpu-16gb.")] = ()
+    machines: Annotated[
+        tuple[str, ...] | None,
+        BeforeValidator(machine_types),
+        Field(min_length=1, description="Machine types to compare, such as n4-highcpu-{2,4,8}; each gets a stack."),
+    ] = None
+    total_vcpus: Annotated[
+        int | None, Field(ge=1, description="The vCPUs of all nodes of each machine type together, such as 16.")
+    ] = None
     inter_op: Annotated[
         _Axis[Threads] | None,
         Field(description="Operations that run at once. Give 1 to 256, such as 2, 4 and 8."),
@@ -110,9 +119,14 @@ class Axes(Frozen):
     ] = None
 
 
-def candidates(axes: Axes, named: Named) -> tuple[Candidate, ...]:
-    """All combinations, each once; raises SettingsError where stacks cannot be compared, or a file refuses a value."""
-    settings = {stack: load_settings(stack) for stack in axes.stacks}
+def candidates(axes: Axes, made: Mapping[str, Config], named: Named) -> tuple[Candidate, ...]:
+    """All combinations, each once, on the stacks of the axes or, where there are some, on those that the sweep made.
+
+    Raises SettingsError where stacks cannot be compared, or a file refuses a value.
+    """
+    settings = {stack: settings_in(config) for stack, config in made.items()} or {
+        stack: load_settings(stack) for stack in axes.stacks
+    }
     _require_one_platform(settings, named)
     found: dict[str, Candidate] = {}
     for load, stack, changes in product(_loads(axes, settings, named), settings, _changes(axes)):

@@ -1,6 +1,7 @@
 """The settings of a sweep: its candidates, how it decides, and its limits."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -44,9 +45,11 @@ class SweepChoices(Frozen):
 class SweepSettings(SweepChoices):
     """What a sweep was asked for, as the journal keeps it. `simulated`: its fleet is made up and measures nothing.
 
-    `on_one_machine`: its stacks are on the platform `local`.
+    `on_one_machine`: its stacks are on the platform `local`. `made`: the configuration by full key of each stack that
+    the sweep makes of a machine type.
     """
 
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
     simulated: bool = False
     on_one_machine: bool = False
+    made: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)

@@ -17,7 +17,7 @@ from stacks.allocatable import ShapeTooSmallError, pod_resources
 from stacks.machine_series import ALL_SERIES, MachineSeries
 from stacks.models import RESNET50
 from stacks.quota_needs import quota_title
-from stacks.shapes import MOST_NODES, NodeShape, ShapeSettings
+from stacks.shapes import MOST_NODES, NodeShape, ShapeSettings, shape_name
 
 _AMOUNT = re.compile(r"(?P<amount>[1-9]\d{0,4})\s*(?P<unit>[a-z]*)")
 # How far the vCPUs may be from those that are asked for: C3D has 30 where others have 32.
@@ -61,6 +61,7 @@ def print_shapes(near: str, memory: str | None, region: str, top: int, *, as_jso
         note(f"Left out, because their nodes cannot load {RESNET50.title}: {', '.join(too_small)}.")
     note(f"Left out, because there is no server image for arm64: {_names(has_server_image=False)}.")
     note("To make a stack of one: shapebench init NAME --machine TYPE --nodes N")
+    note("To measure several: shapebench sweep --machine TYPE,… --total-vcpus N")
 
 
 def _parse(option: str, text: str, unit: str, example: int) -> int:
@@ -75,7 +76,8 @@ def _shapes(vcpus: int, memory_gb: int) -> tuple[list[NodeShape], list[str]]:
     shapes, too_small = [], []
     for series in ALL_SERIES:
         for machine_type, nodes in _near(series, vcpus, memory_gb) if series.has_server_image else ():
-            shape = NodeShape.of(f"{nodes}x{machine_type}", ShapeSettings(machine_type=machine_type, nodes=nodes))
+            settings = ShapeSettings(machine_type=machine_type, nodes=nodes)
+            shape = NodeShape.of(shape_name(nodes, machine_type), settings)
             try:
                 pod_resources(shape, RESNET50)
                 shapes.append(shape)

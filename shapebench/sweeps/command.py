@@ -28,10 +28,11 @@ from sweep.asked import read_limits, read_settings
 from sweep.conductor.conductor import expectations
 from sweep.conductor.snapshot import Outcome
 from sweep.conductor.state import SweepState
-from sweep.fleet import Expected, FleetError
+from sweep.fleet import Expected, FleetError, LastingError
 from sweep.journal.database import DamagedJournalError, Database, JournalError
 from sweep.journal.journal import FILE, Journal
 from sweep.journal.stacks import FILE as STACKS_FILE
+from sweep.machines import write_made
 from sweep.pulumi_fleet.expected import expected_of
 from sweep.pulumi_fleet.pulumi_fleet import PulumiFleet
 from sweep.pulumi_fleet.quota import room_of
@@ -65,7 +66,7 @@ def sweep(request: Request, mode: Literal["run", "resume", "plan", "list"]) -> i
         if mode == "resume":
             return _resume(request)
         settings = _with_absolute_store(read_settings(request.file, request.options))
-        expected = expectations(settings, expected_of)
+        expected = expectations(settings, lambda stack: expected_of(stack, settings.made.get(stack)))
         if mode == "plan":
             print_plan(settings, expected, estimates(settings, expected))
             return 0
@@ -88,15 +89,31 @@ def _run(settings: SweepSettings, expected: Mapping[str, Expected], request: Req
     _note_room(settings)
     if _costs_money(expected) and not request.yes:
         _require_consent("Create these stacks?")
+    _write_made(settings)
     with closing(Journal.create(SWEEPS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}", settings)) as journal:
         note(f"If the sweep is interrupted, go on with: shapebench sweep --resume {journal.sweep_id}")
         return _to_the_end(journal, request, _grid_usd(settings, estimated))
 
 
+def _write_made(settings: SweepSettings) -> None:
+    """Write the stack files of machine types that are not there, and say so; raises CommandError."""
+    try:
+        written = write_made(settings.made)
+    except OSError as error:
+        raise CommandError(
+            f"the file of a stack cannot be written ({error.strerror}: {error.filename}), so no run is begun; make room"
+            " or give permission"
+        ) from None
+    if written:
+        note(f"Wrote {', '.join(f'stacks/{name}' for name in written)}.")
+
+
 def _note_room(settings: SweepSettings) -> None:
     """Say which quotas the stacks do not fit into together, and which are not known, before they are created."""
     try:
-        room = room_of(dict.fromkeys(each.stack for each in settings.candidates))
+        room = room_of(dict.fromkeys(each.stack for each in settings.candidates), settings.made)
+    except LastingError:
+        raise  # the project gets no machine of a series, so neither would an update
     except FleetError as error:
         note(f"It is not known whether the stacks fit into the quotas together: {error}")
         return
@@ -160,6 +177,7 @@ def _resume(request: Request) -> int:
         kept = journal.settings
         state = SweepState.of(kept.candidates, journal.records, journal.resumptions)
         try:
+            _write_made(kept)
             _agree_to_go_on(journal, state, request)
             return _to_the_end(journal, request, None)
         except (CommandError, FleetError, JournalError, SettingsError) as error:

@@ -13,10 +13,24 @@ _LIST = "N,N,…"
 
 
 def sweep(  # noqa: PLR0913, PLR0917 - as many as the command has options
-    sweep_id: Annotated[
-        str | None, typer.Argument(metavar="SWEEP", help="With --resume, the id of a sweep. (default: the newest)")
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SWEEP",
+            help="With --resume, the id of a sweep. (default: the newest) With --machine, types that a shell expanded.",
+        ),
     ] = None,
     stack: Annotated[list[str] | None, typer.Option(help="A stack to measure; repeat for more.")] = None,
+    machine: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TYPE,…",
+            help="Machine types to measure, such as n4-highcpu-{2,4,8}: each on a stack like --stack, if one is given.",
+        ),
+    ] = None,
+    total_vcpus: Annotated[
+        int | None, typer.Option(**INT, help="With --machine: the vCPUs of all nodes of a stack together.")
+    ] = None,
     inter_op: Annotated[str | None, typer.Option(metavar=_LIST, help="Values of interOp, such as 2,4,8.")] = None,
     intra_op: Annotated[
         str | None, typer.Option(metavar=_LIST, help="Values of intraOp, such as shape,2: shape is the shape's vCPUs.")
@@ -95,6 +109,8 @@ def sweep(  # noqa: PLR0913, PLR0917 - as many as the command has options
     stated = {key: value for key, value in objective.items() if value is not None}
     options = {
         "stacks": stack or None,
+        "machines": [*machine, *(words or [])] if machine else None,
+        "total_vcpus": total_vcpus,
         "inter_op": _values(inter_op),
         "intra_op": _values(intra_op),
         "batching": _values(batching),
@@ -112,6 +128,8 @@ def sweep(  # noqa: PLR0913, PLR0917 - as many as the command has options
     }
     given = {key: value for key, value in options.items() if value is not None}
     with one_line_errors():
+        # A shell makes words of the braces in --machine TYPE, and only the first one is the value of the option.
+        sweep_id = None if machine else _sweep_id(words or [])
         request = command.Request(sweep_id, file, given, out, yes=yes, simulated=simulated)
         code = command.sweep(request, _mode(sweep_id, resume=resume, plan=plan, list_all=list_all))
     raise typer.Exit(code)
@@ -122,6 +140,18 @@ def _values(text: str | None) -> list[Any] | None:
     if text is None:
         return None
     return [int(value) if re.fullmatch(r"\d+", value) else value for value in map(str.strip, text.split(","))]
+
+
+def _sweep_id(words: list[str]) -> str | None:
+    """The only word without an option; raises CommandError where there are more."""
+    from shapebench.output import CommandError  # noqa: PLC0415 - start-up
+
+    if len(words) > 1:
+        raise CommandError(
+            f"{', '.join(words)} are given without an option, and --resume takes the id of one sweep; give --machine"
+            " before machine types, and --stack before each stack"
+        )
+    return next(iter(words), None)
 
 
 def _mode(

@@ -1,11 +1,13 @@
 """What is known of a stack before it is created: its prices, and how long it takes to create, update and destroy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from analysis.pricing.stack_cost import kept_cost, load_cost
 from loadtest.run.saved_model import uploaded_bytes_of
 from stacks.explain import SettingsError
-from stacks.files import load_settings
+from stacks.files import load_settings, settings_in
 from sweep.fleet import Expected, LastingError
 from tools.pins import ROOT
 
@@ -30,13 +32,14 @@ _TIMES = {
 _REPLACE_NODES_S = 300
 
 
-def expected_of(stack: str) -> Expected:
-    """Known from the stack's file and the dated prices of the checkout; raises LastingError for a wrong file.
+def expected_of(stack: str, config: Mapping[str, Any] | None = None) -> Expected:
+    """Known from the stack's configuration and the dated prices of the checkout; raises LastingError for a wrong one.
 
-    On `local` and `kubernetes` nothing is billed by the stack: the machines are there already.
+    `config` is that of a stack whose file is not written yet. On `local` and `kubernetes` nothing is billed by the
+    stack: the machines are there already.
     """
     try:
-        settings = load_settings(stack)
+        settings = load_settings(stack) if config is None else settings_in(config)
         uploaded_bytes = uploaded_bytes_of(settings, ROOT)
     except SettingsError as error:
         raise LastingError(

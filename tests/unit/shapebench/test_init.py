@@ -17,6 +17,7 @@ from shapebench.commands import model
 from stacks import files
 from stacks.load_profiles import CapacitySearch
 from stacks.settings import Settings
+from sweep.asked import read_settings
 from tests.support.saved_models import write_saved_model
 from tools.console import SetupError
 
@@ -257,3 +258,10 @@ def test_a_machine_and_its_number_make_a_gke_stack_of_them() -> None:
 )
 def test_a_wrong_machine_is_one_line_and_makes_no_file(arguments: tuple[str, ...], said: str) -> None:
     assert said in error_of(*arguments, "--yes")
+
+
+def test_a_sweep_makes_the_stack_of_a_machine_that_this_command_writes() -> None:
+    run("mine", "--machine", "n4-highcpu-4", "--nodes", "4", "--yes")
+    made = read_settings(None, {"machines": ["n4-highcpu-4"], "total_vcpus": 16}).made
+    assert files.settings_in(made["4xn4-highcpu-4"]) == written("mine")
+    assert files.google_keys(made["4xn4-highcpu-4"]) == files.google_keys(files.load_config("mine"))

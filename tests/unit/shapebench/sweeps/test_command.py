@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from shapebench.cli import app
 from shapebench.sweeps import command
+from stacks import files
 from sweep.asked import read_settings
 from sweep.conductor.snapshot import Observer
 from sweep.fleet import LastingError, Report
@@ -32,6 +33,8 @@ from tools.pull_request.measured import Sweep
 
 AXES = ("--stack", "2cpu-4gb", "--stack", "8cpu-16gb", "--inter-op", "2,4")
 OPTIONS = {"stacks": ["2cpu-4gb", "8cpu-16gb"], "inter_op": [2, 4]}
+MACHINES = ("--machine", "n4-highcpu-{4,8}", "--total-vcpus", "16")
+OF_MACHINES = {"machines": ["n4-highcpu-4", "n4-highcpu-8"], "total_vcpus": 16}
 
 Presses = dict[str, int]
 Use = Callable[[Cloud], Presses]
@@ -88,7 +91,7 @@ def use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Use:
 
     monkeypatch.setattr("sweep.simulation.estimate._SIMULATIONS", 1)
     monkeypatch.setattr(command, "SWEEPS", tmp_path / "sweeps")
-    monkeypatch.setattr(command, "room_of", lambda _: Room())
+    monkeypatch.setattr(command, "room_of", lambda *_: Room())
     monkeypatch.setattr("shapebench.sweeps.run.asyncio.run", run)
     monkeypatch.chdir(tmp_path)
     return use_cloud
@@ -195,6 +198,95 @@ def test_a_sweep_of_the_stack_local_needs_no_consent_and_is_a_rehearsal(use: Use
     result = invoke("--stack", "local", "--inter-op", "2,4")
     assert result.exit_code == 5, result.output
     assert result.stdout.count("A rehearsal on one machine") == 1
+
+
+@pytest.fixture
+def stack_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of stack files that has none."""
+    folder = tmp_path / "stacks"
+    folder.mkdir()
+    monkeypatch.setattr(files, "STACKS_DIR", folder)
+    return folder
+
+
+def test_a_sweep_of_machines_writes_their_stack_files_once_you_have_agreed(use: Use, stack_files: Path) -> None:
+    cloud = Cloud(world(read_settings(None, OF_MACHINES).candidates))
+    use(cloud)
+    codes = [invoke(*MACHINES, *options).exit_code for options in (["--plan"], ["--simulated"], [])]
+    assert (codes, list(stack_files.iterdir())) == ([0, 5, 1], [])
+    result = invoke(*MACHINES, "--yes")
+    assert result.exit_code == 0, result.output
+    assert "2xn4-highcpu-8: costs 0." in result.stderr, "what it costs is said of each, as of any stack"
+    written = ["Pulumi.2xn4-highcpu-8.yaml", "Pulumi.4xn4-highcpu-4.yaml"]
+    assert sorted(path.name for path in stack_files.iterdir()) == written
+    assert "Wrote stacks/Pulumi.4xn4-highcpu-4.yaml, stacks/Pulumi.2xn4-highcpu-8.yaml." in result.stderr
+    assert "at most 0.1 % failed: 4xn4-highcpu-4, " in result.stdout
+    assert cloud.up_since_s == {}
+
+
+def test_machine_types_are_the_same_before_and_after_a_shell_has_expanded_them(use: Use, stack_files: Path) -> None:
+    use(Cloud(world(read_settings(None, OF_MACHINES).candidates)))
+    expanded = ("--machine", "n4-highcpu-4", "n4-highcpu-8", "--total-vcpus", "16")
+    repeated = ("--machine=n4-highcpu-4", "--machine=n4-highcpu-8", "--total-vcpus=16")
+    said = {invoke(*words, "--plan").stdout.splitlines()[0] for words in (MACHINES, expanded, repeated)}
+    assert len(said) == 1
+    assert said.pop().startswith("2 candidates on 4xn4-highcpu-4, 2xn4-highcpu-8, with")
+
+
+def test_words_without_an_option_are_no_machines(use: Use, cloud: Cloud) -> None:
+    use(cloud)
+    result = invoke("n4-highcpu-4", "n4-highcpu-8")
+    assert result.exit_code == 1
+    assert "n4-highcpu-4, n4-highcpu-8 are given without an option" in result.stderr
+
+
+def test_a_sweep_of_machines_is_resumed_also_where_a_stack_file_was_deleted(use: Use, stack_files: Path) -> None:
+    cloud = Cloud(world(read_settings(None, OF_MACHINES).candidates))
+    presses = use(cloud)
+    presses |= {"measure": 2, "destroy": 1}
+    assert invoke(*MACHINES, "--yes").exit_code == 130
+    before = len(cloud.runs)
+    presses.clear()
+    path = stack_files / "Pulumi.2xn4-highcpu-8.yaml"
+    text = path.read_text()
+    path.unlink()
+    result = invoke("--resume", "--yes")
+    assert result.exit_code == 0, result.output
+    assert path.read_text() == text
+    assert len({(key, block) for key, block, _ in cloud.runs}) == len(cloud.runs) > before
+    assert cloud.up_since_s == {}
+
+
+def test_a_stack_file_that_cannot_be_written_is_an_error_before_anything_is_created(
+    use: Use, stack_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = Cloud(world(read_settings(None, OF_MACHINES).candidates))
+    use(cloud)
+
+    def full(path: Path, text: str) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("sweep.machines.write_new_file", full)
+    result = invoke(*MACHINES, "--yes")
+    assert result.exit_code == 1
+    assert "(No space left on device: " in result.stderr
+    assert not sweeps()
+    assert not cloud.runs
+
+
+def test_a_machine_series_that_the_project_does_not_get_is_an_error_before_anything_is_created(
+    use: Use, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(cloud)
+
+    def refuse(*_: object) -> Room:
+        raise LastingError("The quota CPUS_PER_VM_FAMILY of N4 is 0")
+
+    monkeypatch.setattr(command, "room_of", refuse)
+    result = invoke(*AXES, "--yes")
+    assert result.exit_code == 1
+    assert "of N4 is 0" in result.stderr
+    assert not sweeps()
 
 
 def test_a_sweep_that_is_interrupted_destroys_all_and_can_be_resumed(use: Use, cloud: Cloud) -> None:
@@ -325,7 +417,7 @@ def test_stacks_that_do_not_fit_into_a_quota_together_are_named_before_consent(
 ) -> None:
     use(cloud)
     of_each = {"2cpu-4gb": {"quota CPUS": 20.0}, "8cpu-16gb": {"quota CPUS": 18.0}}
-    monkeypatch.setattr(command, "room_of", lambda _: Room({"quota CPUS": 24.0}, of_each))
+    monkeypatch.setattr(command, "room_of", lambda *_: Room({"quota CPUS": 24.0}, of_each))
     result = invoke(*AXES)
     assert result.exit_code == 1
     assert "so some wait until others are destroyed. quota CPUS: 38 needed for 2 stacks at once, 24 free" in " ".join(
@@ -338,7 +430,7 @@ def test_a_quota_that_google_does_not_list_is_named_before_consent(
 ) -> None:
     use(cloud)
     of_each = {"2cpu-4gb": {"quota CPUS_PER_VM_FAMILY": 20.0}, "8cpu-16gb": {"quota CPUS_PER_VM_FAMILY": 18.0}}
-    monkeypatch.setattr(command, "room_of", lambda _: Room({}, of_each))
+    monkeypatch.setattr(command, "room_of", lambda *_: Room({}, of_each))
     assert (
         "Not checked, because Google's list of quotas lacks it: quota CPUS_PER_VM_FAMILY: 38 needed for 2 stacks at"
         " once. `shapebench preflight --stack STACK` says where to see it."

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from analysis.pricing.stack_cost import kept_cost, load_cost
-from stacks.files import load_settings, stack_names
+from stacks.files import load_config, load_settings, stack_names
 from stacks.models import RESNET50
 from sweep.fleet import LastingError
 from sweep.pulumi_fleet.expected import expected_of
@@ -43,3 +43,7 @@ def test_other_nodes_in_each_block_take_minutes(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("sweep.pulumi_fleet.expected.load_settings", lambda _: fresh)
     assert not usual.fresh_nodes
     assert expected_of("8cpu-16gb") == replace(usual, update_s=usual.update_s + 300, fresh_nodes=True)
+
+
+def test_a_stack_whose_file_is_not_written_yet_is_known_by_its_configuration() -> None:
+    assert expected_of("of-nobody", load_config("8cpu-16gb")) == expected_of("8cpu-16gb")
