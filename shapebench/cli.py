@@ -284,6 +284,10 @@ def verdict(  # noqa: PLR0913, PLR0917 - as many as the command has options
     budget: Budget = None,
     within: Within = None,
     objective: ObjectiveFile = None,
+    price: Annotated[
+        Literal["on-demand", "spot"] | None,
+        typer.Option(help="What the machines are priced at; no interruption of Spot is measured. (default: on demand)"),
+    ] = None,
     output: Annotated[
         Literal["text", "json", "markdown"],
         typer.Option("--format", help="Text, JSON with full precision, or Markdown."),
@@ -304,7 +308,7 @@ def verdict(  # noqa: PLR0913, PLR0917 - as many as the command has options
 
     with one_line_errors():
         asked = asked_of(p90, p95, p99, p999, errors, budget, within, file=objective)
-        code = print_verdict(results, asked, "json" if as_json else output)
+        code = print_verdict(results, asked, "json" if as_json else output, price or "on-demand")
     raise typer.Exit(code)
 
 

@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from analysis.pricing import ON_DEMAND, Usage
 from stacks.machine_series import MachineSeries, UnknownMachineTypeError, is_custom, machine_series
 
 
-def price_notes(shapes: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+def price_notes(shapes: Iterable[tuple[str, str]], usage: Usage = ON_DEMAND) -> tuple[str, ...]:
     """A sentence, without the full stop, for each thing to know; a shape is its name and its machine type."""
     of_series: dict[str, list[tuple[str, str]]] = defaultdict(list)
     known: dict[str, MachineSeries] = {}
@@ -17,7 +18,8 @@ def price_notes(shapes: Iterable[tuple[str, str]]) -> tuple[str, ...]:
             continue
         known[series.name] = series
         of_series[series.name].append((name, machine_type))
-    return tuple(note for name, found in of_series.items() for note in _notes(known[name], found, len(known)))
+    compared = len(known) if usage == ON_DEMAND else 1  # only machines on demand get the discount
+    return tuple(note for name, found in of_series.items() for note in _notes(known[name], found, compared))
 
 
 def _notes(series: MachineSeries, shapes: Sequence[tuple[str, str]], compared: int) -> Iterator[str]:

@@ -8,7 +8,7 @@ from analysis.capacity.evidence import Evidence, NoEvidence, evidence_of
 from analysis.comparability import CONDITIONS, CPU, cpu_shares
 from analysis.objective import Asked, Objective, objective_of
 from analysis.parallel import for_each
-from analysis.pricing.cost import why_unpriced
+from analysis.pricing import ON_DEMAND, Usage
 from analysis.pricing.notes import price_notes
 from analysis.results.columns import RunRows, read_columns
 from analysis.results.manifest import Manifest
@@ -19,6 +19,7 @@ from analysis.statistics.read import why_invalid
 from analysis.verdict.capacity import Meets, capacities
 from analysis.verdict.left_out import LeftOut, left_out_for_cpu
 from analysis.verdict.next_steps import NextStep, next_steps
+from analysis.verdict.prices import at_price, price_sentences, why_not_priced
 from analysis.verdict.ranking import Ranked, rank
 from analysis.verdict.sweep_commands import DEFAULT_STORE
 from analysis.verdict.variants import comparable, variant_key
@@ -45,7 +46,7 @@ class Verdict:
     `left_out` are of these the runs that differ from the ranked ones in their CPUs alone, and `not_compared` the newest
     run of each variant that was measured, but never under the conditions of the ranking, for other reasons. `effects`
     is what the searches say of deployments. `is_rehearsal`: the runs are of the stack `local`; those of a cluster come
-    first. `scan` is that of the store.
+    first. `scan` is that of the store. `usage` is how the machines are bought by whose price variants are ranked.
     """
 
     objective: Objective
@@ -57,6 +58,7 @@ class Verdict:
     effects: Effects | None = None
     is_rehearsal: bool = False
     scan: Scan = field(default_factory=lambda: Scan((), (), ()))
+    usage: Usage = ON_DEMAND
 
     @property
     def best(self) -> tuple[Ranked, ...]:
@@ -78,30 +80,32 @@ class Verdict:
 
     @property
     def price_notes(self) -> tuple[str, ...]:
-        """What tells the prices of the ranked variants apart besides their size."""
+        """What tells the prices of the ranked variants apart besides their size, and what they leave out."""
         newest = [each.variant.newest for each in self.ranking]
-        return price_notes((run.stack, run.shape.machine_type) for run in newest)
+        of_usage = price_sentences(self.usage, newest[0].cost.prices_as_of if newest else None)
+        return (*of_usage, *price_notes(((run.stack, run.shape.machine_type) for run in newest), self.usage))
 
     @property
     def outcome(self) -> Meets:
         return next((meets for meets in Meets if any(each.meets is meets for each in self.ranking)), Meets.unsure)
 
 
-def read_verdict(store: ResultsStore, asked: Asked | Objective) -> Verdict:
-    """Read every run and judge it. Raises ObjectiveError where the objective is not certain."""
+def read_verdict(store: ResultsStore, asked: Asked | Objective, usage: Usage = ON_DEMAND) -> Verdict:
+    """Read every run and judge it, by the price of machines that are bought in this way.
+
+    Raises ObjectiveError where the objective is not certain.
+    """
     scan = store.scan()
     objective = objective_of(asked, scan.manifests)
-    judged = for_each(partial(read_and_judge, store, objective), scan.manifests)
-    return replace(verdict_of(judged, objective, store.uri), scan=scan)
+    priced = [at_price(manifest, usage) for manifest in scan.manifests]
+    judged = for_each(partial(read_and_judge, store, objective, usage=usage), priced)
+    return replace(verdict_of(judged, objective, store.uri), scan=scan, usage=usage)
 
 
-def judge(manifest: Manifest, rows: RunRows, objective: Objective) -> Judged:
+def judge(manifest: Manifest, rows: RunRows, objective: Objective, usage: Usage = ON_DEMAND) -> Judged:
     reasons = why_invalid(manifest, rows)
     if manifest.cost.hourly is None:
-        reasons.append(
-            f"{why_unpriced(manifest.cost)}, so its cost is not known; `shapebench price --refresh` gets"
-            " prices for further runs"
-        )
+        reasons.append(why_not_priced(manifest.cost, usage))
     nothing = NoEvidence(manifest.run_id, "no objective is known")
     said = nothing if objective.latency_ms is None else evidence_of(manifest, rows, objective)
     return Judged(manifest, tuple(reasons), said)
@@ -135,5 +139,5 @@ def verdict_of(
     )
 
 
-def read_and_judge(store: ResultsStore, objective: Objective, manifest: Manifest) -> Judged:
-    return judge(manifest, read_columns(store, manifest), objective)
+def read_and_judge(store: ResultsStore, objective: Objective, manifest: Manifest, usage: Usage = ON_DEMAND) -> Judged:
+    return judge(manifest, read_columns(store, manifest), objective, usage)

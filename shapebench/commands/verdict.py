@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable
 
 from analysis.objective import Asked
+from analysis.pricing import ON_DEMAND, Usage
 from analysis.report.comparison import claims_table, cpus_table, effects_table, ranking_table
 from analysis.report.tables import Table
 from analysis.results.store import ResultsStore
@@ -26,8 +27,8 @@ from shapebench.skipped import excluded_json, no_finished_run, note_excluded, no
 EXIT_CODES = {Meets.yes: 0, Meets.no: 3, Meets.unsure: 4}
 
 
-def print_verdict(uri: str, asked: Asked, output: str) -> int:
-    verdict = read_verdict(ResultsStore(uri), asked)
+def print_verdict(uri: str, asked: Asked, output: str, usage: Usage = ON_DEMAND) -> int:
+    verdict = read_verdict(ResultsStore(uri), asked, usage)
     if output == "json":
         print_json(to_dict(verdict))
     else:
@@ -61,6 +62,7 @@ def to_dict(verdict: Verdict) -> dict[str, object]:
         "verdict": _text(verdict),
         "rehearsal": verdict.is_rehearsal,
         "conditions": verdict.conditions,
+        "prices": verdict.usage,
         "ranking": [each.to_dict() for each in verdict.ranking],
         "price_notes": list(verdict.price_notes),
         "left_out_for_cpu": [each.to_dict() for each in verdict.left_out],

@@ -399,6 +399,17 @@ def test_verdict_names_the_runs_that_are_left_out_for_their_cpus_and_what_tells_
         assert f"{said}." in found["verdict"]
 
 
+def test_a_verdict_at_spot_prices_says_so_and_why_custom_types_have_none(searches):
+    asked = ("verdict", "--price", "spot", "--results", searches.uri)
+    found = json.loads(invoke(*asked, "--format", "json").stdout)
+    validate(found, SCHEMA)
+    assert (found["prices"], found["ranking"]) == ("spot", [])
+    result = invoke(*asked)
+    assert result.exit_code == 4
+    assert "no interruption is counted" in " ".join(result.stdout.split())
+    assert "its cost at spot prices is not known" in " ".join(result.stderr.split())
+
+
 def test_verdict_as_json_keeps_its_published_schema(searches):
     result = invoke("verdict", "--results", searches.uri, "--format", "json")
     found = json.loads(result.stdout)
@@ -406,7 +417,7 @@ def test_verdict_as_json_keeps_its_published_schema(searches):
     validate(found, SCHEMA)
     assert found["best"] == ["8cpu-16gb · interop4"]
     assert found["verdict"].startswith("With p99 within 500 ms and at most 0.1 % failed, a million predictions cost")
-    assert found["rehearsal"] is False
+    assert (found["rehearsal"], found["prices"]) == (False, "on-demand")
     assert [(each["label"], each["meets"], each["deployments"], each["runs"]) for each in found["ranking"]] == [
         ("8cpu-16gb · interop4", "yes", 3, 3), ("4cpu-8gb · interop4", "yes", 3, 3)
     ]  # fmt: skip

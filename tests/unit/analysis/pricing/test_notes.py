@@ -35,6 +35,7 @@ def test_the_premium_of_custom_types_is_that_of_the_price_list(part: str):
 def test_a_discount_for_sustained_use_is_said_beside_series_that_have_none():
     n2 = ("8cpu-32gb-n2", "n2-standard-8")
     assert price_notes([n2]) == ()
+    assert price_notes([n2, CUSTOM], "spot") == (), "machines on Spot get none"
     (note,) = price_notes([n2, CUSTOM])
     assert note.startswith("Prices are list prices: of N2 (8cpu-32gb-n2) Google takes up to 20 % off for machines that")
 
