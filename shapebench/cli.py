@@ -176,6 +176,42 @@ def shapes(
 
 
 @app.command()
+def estimate(  # noqa: PLR0913, PLR0917 - as many as the command has options
+    model: Annotated[
+        str | None, typer.Option(metavar="PATH", help="A SavedModel's folder, or its URI. (default: ResNet50)")
+    ] = None,
+    near: Annotated[str, typer.Option(metavar="VCPUS", help="The vCPUs of all serving nodes.")] = "16vcpu",
+    memory: Annotated[str | None, typer.Option(metavar="GB", help="The least memory of all, such as 32gb.")] = None,
+    p90: P90 = None,
+    p95: P95 = None,
+    p99: P99 = None,
+    p999: P999 = None,
+    errors: Errors = None,
+    region: Annotated[
+        str, typer.Option(help="The region of the prices. (default: Iowa's)", show_default=False)
+    ] = "us-central1",
+    results: Results = "results",
+    every_shape: Annotated[  # noqa: FBT002 - typer makes a flag of it
+        bool, typer.Option("--all", help="Print every shape, not only the cheapest of each machine series.")
+    ] = False,
+    output: TableFormat = "table",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
+) -> None:
+    """Estimate what machine types cost before measuring any. From public benchmarks and prices, with the error.
+
+    It is never a verdict. Where the store has capacities of this model, it is scaled to requests per second and USD.
+    """
+    from shapebench.commands.estimate import model_of, print_estimate  # noqa: PLC0415 - start-up
+    from shapebench.commands.shapes import Offers  # noqa: PLC0415
+
+    with one_line_errors():
+        asked, served = asked_of(p90, p95, p99, p999, errors, None, None), model_of(model)
+        offers = Offers.near(near, memory, region, served)
+        as_json = as_json or output == "json"
+        print_estimate(served, offers, asked, results, every_shape=every_shape, as_json=as_json)
+
+
+@app.command()
 def model(
     path: Annotated[
         str,

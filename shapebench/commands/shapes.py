@@ -1,10 +1,10 @@
 """`shapebench shapes`: node shapes of all machine series near a size, with prices and quotas, the cheapest first."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, Self
 
 from analysis.formatting import MISSING, money
 from analysis.pricing import cost
@@ -15,7 +15,7 @@ from shapebench.commands.price import Priced, note_sources, require_prices
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.allocatable import ShapeTooSmallError, pod_resources
 from stacks.machine_series import ALL_SERIES, MachineSeries
-from stacks.models import RESNET50
+from stacks.models import RESNET50, Model
 from stacks.quota_needs import quota_title
 from stacks.shapes import MOST_NODES, NodeShape, ShapeSettings, shape_name
 
@@ -26,7 +26,7 @@ _DISPENSABLE = ("boot disk", "cores", "vCPUs", "nodes only, USD/24 h", "quota of
 
 
 @dataclass(frozen=True)
-class _Offer:
+class Offer:
     """A shape with its price on demand and on Spot."""
 
     shape: NodeShape
@@ -39,27 +39,51 @@ class _Offer:
         return quota_title(series.cpu_quota, series.vm_family)
 
 
+@dataclass(frozen=True)
+class Offers:
+    """Shapes near so many vCPUs, the cheapest first, and the machine types that are too small to load the model."""
+
+    vcpus: int
+    model: Model
+    found: tuple[Offer, ...]
+    too_small: tuple[str, ...]
+
+    @classmethod
+    def near(cls, near: str, memory: str | None, region: str, model: Model) -> Self:
+        """Raises CommandError where a size is not one, and where nothing is near it or the region has no prices."""
+        vcpus, memory_gb = _parse("--near", near, "vcpu", 16), _parse("--memory", memory, "gb", 32) if memory else 0
+        shapes, too_small = _shapes(vcpus, memory_gb, model)
+        if too_small and not shapes:
+            raise CommandError(
+                f"of the machine types near {vcpus} vCPUs none has the memory to load {model.title}, which needs"
+                f" {model.least_memory_mib} MiB beside GKE's own pods; give another --near, or a --memory"
+            )
+        if not shapes:
+            raise CommandError(
+                f"no machine type of {_names(has_server_image=True)} comes near {vcpus} vCPUs with {memory_gb} GB in 1"
+                f" to {MOST_NODES} nodes; give another --near, or less --memory"
+            )
+        offers = [_offer(shape, region, model) for shape in shapes]
+        require_prices([Priced(each.shape, each.on_demand) for each in offers[:1]])
+        return cls(vcpus, model, tuple(sorted(offers, key=_by_price)), tuple(too_small))
+
+    def note_left_out(self) -> None:
+        """Say which machine types are not among them, and why."""
+        if self.too_small:
+            note(f"Left out, because their nodes cannot load {self.model.title}: {', '.join(self.too_small)}.")
+        note(f"Left out, because there is no server image for arm64: {_names(has_server_image=False)}.")
+
+
 def print_shapes(near: str, memory: str | None, region: str, top: int, *, as_json: bool) -> None:
-    """Raises CommandError where a size is not one, and where nothing is near it or the region has no prices."""
-    vcpus, memory_gb = _parse("--near", near, "vcpu", 16), _parse("--memory", memory, "gb", 32) if memory else 0
-    shapes, too_small = _shapes(vcpus, memory_gb)
-    if not shapes:
-        raise CommandError(
-            f"no machine type of {_names(has_server_image=True)} comes near {vcpus} vCPUs with {memory_gb} GB in 1 to"
-            f" {MOST_NODES} nodes; give another --near, or less --memory"
-        )
-    offers = [_offer(shape, region) for shape in shapes]
-    require_prices([Priced(each.shape, each.on_demand) for each in offers[:1]])
-    offers.sort(key=_by_price)
+    """Print the offers for ResNet50; raises what `Offers.near` raises."""
+    offers = Offers.near(near, memory, region, RESNET50)
     if as_json:
-        print_json([_json(each) for each in offers])
+        print_json([_json(each) for each in offers.found])
         return
-    _print(offers[:top], vcpus)
-    if (left := len(offers) - top) > 0:
+    _print(offers.found[:top], offers.vcpus)
+    if (left := len(offers.found) - top) > 0:
         note(f"\n{left} dearer shapes are left out; --top or --json has them.")
-    if too_small:
-        note(f"Left out, because their nodes cannot load {RESNET50.title}: {', '.join(too_small)}.")
-    note(f"Left out, because there is no server image for arm64: {_names(has_server_image=False)}.")
+    offers.note_left_out()
     note("To make a stack of one: shapebench init NAME --machine TYPE --nodes N")
     note("To measure several: shapebench sweep --machine TYPE,… --total-vcpus N")
 
@@ -71,7 +95,7 @@ def _parse(option: str, text: str, unit: str, example: int) -> int:
     return int(match["amount"])
 
 
-def _shapes(vcpus: int, memory_gb: int) -> tuple[list[NodeShape], list[str]]:
+def _shapes(vcpus: int, memory_gb: int, model: Model) -> tuple[list[NodeShape], list[str]]:
     """The shapes that are near, and the machine types of those that are too small for a server."""
     shapes, too_small = [], []
     for series in ALL_SERIES:
@@ -79,7 +103,7 @@ def _shapes(vcpus: int, memory_gb: int) -> tuple[list[NodeShape], list[str]]:
             settings = ShapeSettings(machine_type=machine_type, nodes=nodes)
             shape = NodeShape.of(shape_name(nodes, machine_type), settings)
             try:
-                pod_resources(shape, RESNET50)
+                pod_resources(shape, model)
                 shapes.append(shape)
             except ShapeTooSmallError:
                 too_small.append(machine_type)
@@ -105,20 +129,20 @@ def _nodes(vcpus: int, each_vcpus: int) -> int:
     return nodes if nodes <= MOST_NODES and abs(nodes * each_vcpus - vcpus) <= _NEAR * vcpus else 0
 
 
-def _offer(shape: NodeShape, region: str) -> _Offer:
-    uploaded = RESNET50.uploaded_bytes
-    return _Offer(
+def _offer(shape: NodeShape, region: str, model: Model) -> Offer:
+    uploaded = model.uploaded_bytes
+    return Offer(
         shape, kept_cost("gke", shape, region, uploaded), kept_cost("gke", shape, region, uploaded, usage="spot")
     )
 
 
-def _by_price(offer: _Offer) -> tuple[bool, float, str]:
+def _by_price(offer: Offer) -> tuple[bool, float, str]:
     """What has no price comes last: it is not free."""
     unpriced = offer.on_demand.hourly is None
     return unpriced, cost.at_least(offer.on_demand) if unpriced else offer.on_demand.hourly or 0, offer.shape.name
 
 
-def _print(offers: list[_Offer], vcpus: int) -> None:
+def _print(offers: Sequence[Offer], vcpus: int) -> None:
     numbers = ("vCPUs", "cores", "memory, GB", "nodes only, USD/24 h", "all, USD/24 h", "all, spot, USD/24 h")
     rows = [
         (
@@ -144,7 +168,7 @@ def _print(offers: list[_Offer], vcpus: int) -> None:
     note_sources([each.on_demand for each in offers])
 
 
-def _json(each: _Offer) -> dict[str, Any]:
+def _json(each: Offer) -> dict[str, Any]:
     return {
         "shape": each.shape.model_dump(),
         "cores": each.shape.nodes * each.shape.cores,

@@ -1,0 +1,251 @@
+"""`shapebench estimate`: what machine types may cost, before any is measured, from public benchmarks and prices."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.estimate.benchmarks import FLOAT, newest_benchmarks
+from analysis.estimate.ranking import Candidate, Capacity, Estimated, rank
+from analysis.estimate.speeds import Speeds, newest_speeds
+from analysis.formatting import MISSING, money, number, predictions_text
+from analysis.objective import Asked, Objective
+from analysis.pricing import cost
+from analysis.report.tables import Table
+from analysis.results.store import ResultsStore, Scan
+from loadtest.run.remote_model import is_uri
+from loadtest.run.saved_model import files_of, version_folder
+from shapebench.commands.price import note_sources
+from shapebench.commands.shapes import Offer, Offers
+from shapebench.options import default_store
+from shapebench.output import CommandError, note, print_json, print_table, print_text
+from shapebench.skipped import note_skipped, skipped_json
+from stacks.models import RESNET50, Model
+from tools.pins import ROOT
+
+_DISPENSABLE = ("cores", "vCPUs", "CPU", "speed known from", "all, USD/24 h")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The ranking, and what it is from. `offers` are by the name of their shape.
+
+    Machine types that are not in it have no price (`unpriced`), or a CPU without results (`unknown`).
+    """
+
+    model: Model
+    ranking: tuple[Estimated, ...]
+    offers: dict[str, Offer]
+    unpriced: tuple[str, ...]
+    unknown: tuple[str, ...]
+    objective: Objective | None
+    measured: tuple[Capacity, ...]
+    scan: Scan
+    speeds: Speeds
+
+
+def print_estimate(
+    model: Model, offers: Offers, asked: Asked, results: str, *, every_shape: bool, as_json: bool
+) -> None:
+    """Print the cheapest shape of each series, or every shape; raises StoreError and ObjectiveError."""
+    estimate = _estimate(model, offers, asked, results)
+    if as_json:
+        print_json(_json(estimate))
+        return
+    _print(estimate, results, every_shape=every_shape)
+    offers.note_left_out()
+    note_sources([each.on_demand for each in offers.found])
+    note_skipped(estimate.scan)
+    note("`shapebench sweep` measures; shapebench init NAME --machine TYPE --nodes N makes a stack of one of these.")
+
+
+def model_of(path: str | None) -> Model:
+    """ResNet50, or the files of a SavedModel; raises SettingsError where there is none."""
+    if path is None:
+        return RESNET50
+    base = ROOT if is_uri(path) else Path.cwd()
+    if not is_uri(path):
+        version_folder(path, base, "--model")  # whose error names the option
+    return files_of(path, base)
+
+
+def _estimate(model: Model, offers: Offers, asked: Asked, results: str) -> Estimate:
+    speeds = newest_speeds()
+    store = ResultsStore(results)
+    scan = _scan(store)
+    objective, measured = _capacities(store, scan, model, asked, speeds)
+    candidates, unpriced, unknown = [], [], []
+    for each in offers.found:
+        speed = speeds.of_series(each.shape.series)
+        if each.on_demand.hourly is None:
+            unpriced.append(each.shape.machine_type)
+        elif speed is None:
+            unknown.append(each.shape.machine_type)
+        else:
+            candidates.append(Candidate(each.shape, each.on_demand.hourly, speed))
+    if not candidates:
+        raise CommandError(
+            "of the machine types near this size none has a price and a CPU with public results, so nothing can be"
+            f" estimated: {', '.join((*unpriced, *unknown))}; give another --near or --region"
+        )
+    ranking = rank(candidates, speeds.fit.scatter, measured)
+    by_name = {each.shape.name: each for each in offers.found}
+    return Estimate(model, ranking, by_name, tuple(unpriced), tuple(unknown), objective, measured, scan, speeds)
+
+
+def _scan(store: ResultsStore) -> Scan:
+    """Before the first run there is no store, which is an error only if one was named."""
+    return Scan((), (), ()) if store.uri == default_store() and not Path(store.uri).exists() else store.scan()
+
+
+def _capacities(
+    store: ResultsStore, scan: Scan, model: Model, asked: Asked, speeds: Speeds
+) -> tuple[Objective | None, tuple[Capacity, ...]]:
+    """None and nothing where the store has no run of this model; one on this machine says nothing of a machine type."""
+    runs = [run for run in scan.manifests if run.platform != "local" and run.serving.model.name == model.name]
+    if not runs:
+        return None, ()
+    # The verdict takes half a second to import.
+    from analysis.estimate.measured import read_capacities  # noqa: PLC0415 - start-up
+
+    return read_capacities(store, runs, asked, speeds)
+
+
+def _print(estimate: Estimate, results: str, *, every_shape: bool) -> None:
+    print_text(f"An estimate, not a verdict. {_scale(estimate, results)}\n")
+    shown = estimate.ranking if every_shape else tuple(_cheapest_of_each_series(estimate.ranking))
+    figures = ("requests/s", "USD/million", "USD/million on Spot") if estimate.measured else ("cost", "cost on Spot")
+    rows = [_row(each, estimate.offers[each.candidate.shape.name]) for each in shown]
+    texts, numbers = ("shape", "CPU", "speed known from"), ("vCPUs", "cores", "all, USD/24 h", *figures)
+    print_table(Table.of("Estimated cost of a prediction", texts, numbers, rows), dispensable=_DISPENSABLE)
+    note("")
+    if left := len(estimate.ranking) - len(shown):
+        note(f"{left} dearer shapes of the same series are left out; --all or --json has them.")
+    note(_errors(estimate))
+    for why, machine_types in (
+        ("no price is known", estimate.unpriced),
+        ("no result of its CPU is known", estimate.unknown),
+    ):
+        if machine_types:
+            note(f"Left out, because {why}: {', '.join(machine_types)}.")
+    if (instances := {each.instances for each in estimate.measured}) - {1}:
+        note(f"{predictions_text(max(instances))}.")
+
+
+def _cheapest_of_each_series(ranking: Iterable[Estimated]) -> Iterator[Estimated]:
+    found = set[str]()
+    for each in ranking:
+        if each.candidate.speed.series not in found:
+            found.add(each.candidate.speed.series)
+            yield each
+
+
+def _scale(estimate: Estimate, results: str) -> str:
+    """What the figures are scaled from."""
+    title, objective = estimate.model.title, estimate.objective
+    at = f" with {objective.text}" if objective and objective.latency_ms is not None else ""
+    if not estimate.measured:
+        return (
+            f"There is no capacity of {title}{at} on any machine type in {results}, so costs are multiples of the"
+            " lowest, and no latency limit counts."
+        )
+    shapes = (each.candidate.shape for each in estimate.measured)
+    names = ", ".join(f"{shape.nodes} × {shape.machine_type}" for shape in shapes)
+    return f"Scaled from the capacity of {title}{at} that was measured on {names}."
+
+
+def _row(each: Estimated, offer: Offer) -> tuple[str, ...]:
+    shape = each.candidate.shape
+    figures: tuple[str, ...]
+    if each.scaled:
+        usd = each.scaled.usd_per_million
+        figures = (each.scaled.rps.text(number), usd.text(money), money(_on_spot(usd.value, offer)))
+    else:
+        relative = each.relative_cost
+        figures = (relative.text(_multiple), _multiple(_on_spot(relative.value, offer)))
+    return (
+        f"{shape.nodes} × {shape.machine_type}",
+        " or ".join(shape.series.cpus),
+        each.candidate.speed.basis.value,
+        str(shape.nodes * shape.vcpus),
+        str(shape.nodes * shape.cores),
+        money(cost.times(offer.on_demand.hourly, cost.HOURS_A_DAY)),
+        *figures,
+    )
+
+
+def _on_spot(figure: float, offer: Offer) -> float | None:
+    """A cost on demand as it is on Spot; None where no price is known."""
+    on_demand, spot = offer.on_demand.hourly, offer.spot.hourly
+    return figure * spot / on_demand if on_demand and spot is not None else None
+
+
+def _multiple(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.2f}"
+
+
+def _errors(estimate: Estimate) -> str:
+    speeds, benchmarks = estimate.speeds, newest_benchmarks()
+    bases = {each.candidate.speed.basis for each in estimate.ranking}
+    predicted = "".join(
+        f", {_factor(sd)} where a speed is known from {basis.value}"
+        for basis, sd in speeds.errors.items()
+        if basis in bases
+    )
+    against = "the measured shape" if estimate.measured else "the cheapest shape"
+    return (
+        f"In brackets: 95 % ranges against {against}. Their standard deviations: {_factor(speeds.carry_over)} for the"
+        " CPU, by which two public CNN benchmarks differ, since neither is this model;"
+        f" {_factor(speeds.fit.scatter)} for the machine type{predicted}. Assumed: a shape serves in proportion to its"
+        f" cores.\nSpeeds: {benchmarks.source}, {benchmarks.since} to {benchmarks.as_of}: Background Blur, a CNN in"
+        " floating point."
+    )
+
+
+def _factor(sd: float) -> str:
+    return f"a factor of {math.exp(sd):.2f}"
+
+
+def _json(estimate: Estimate) -> dict[str, Any]:
+    speeds, benchmarks = estimate.speeds, newest_benchmarks()
+    return {
+        "is_estimate": True,
+        "model": estimate.model.name,
+        "objective": estimate.objective and estimate.objective.model_dump(),
+        "benchmark": {"source": benchmarks.source, "workload": FLOAT, "as_of": benchmarks.as_of.isoformat()},
+        "log_sd": {
+            "carry_over": speeds.carry_over,
+            "machine_type": speeds.fit.scatter,
+            **{basis.name: sd for basis, sd in speeds.errors.items()},
+        },
+        "measured": [_capacity_json(each) for each in estimate.measured],
+        "estimates": [_estimated_json(each, estimate.offers[each.candidate.shape.name]) for each in estimate.ranking],
+        "unpriced": estimate.unpriced,
+        "unknown": estimate.unknown,
+        **skipped_json(estimate.scan),
+    }
+
+
+def _capacity_json(each: Capacity) -> dict[str, Any]:
+    return {
+        "shape": each.candidate.shape.model_dump(),
+        "capacity_rps": each.rps.to_dict(),
+        "predictions_per_request": each.instances,
+    }
+
+
+def _estimated_json(each: Estimated, offer: Offer) -> dict[str, Any]:
+    scaled = each.scaled
+    return {
+        "shape": each.candidate.shape.model_dump(),
+        "cores": each.candidate.shape.nodes * each.candidate.shape.cores,
+        "cpus": each.candidate.shape.series.cpus,
+        "basis": each.candidate.speed.basis.name,
+        "usd_hourly": offer.on_demand.hourly,
+        "spot_usd_hourly": offer.spot.hourly,
+        "relative_cost": each.relative_cost.to_dict(),
+        "capacity_rps": scaled and scaled.rps.to_dict(),
+        "usd_per_million": scaled and scaled.usd_per_million.to_dict(),
+        "scaled_from": scaled and scaled.of.candidate.shape.name,
+    }
