@@ -60,14 +60,7 @@ def make_plan(
     store: ResultsStore, verdict: Verdict, requirement: Requirement, on_progress: Callable[[str], None]
 ) -> Plan:
     """Plan with every variant whose capacity the verdict knows; `store` has the rows of its runs."""
-
-    def read_curve(manifest: Manifest) -> Curve | None:
-        on_progress(f"reading how a replica of run {manifest.run_id} scales, and simulating its clients")
-        return curve_of(read_columns(store, manifest).every, manifest.serving.replicas)
-
-    offers, without = offers_of(verdict.ranking, verdict.objective, requirement.terms, read_curve)
-    excluded = [(manifest, "; ".join(reasons)) for manifest, reasons in verdict.excluded]
-    excluded += [(manifest, why) for ranked, why in without for manifest in ranked.variant.manifests]
+    offers, excluded = stored_offers(store, verdict, requirement.terms, on_progress)
     candidates = []
     for offer in offers:
         try:
@@ -76,6 +69,21 @@ def make_plan(
             excluded += [(manifest, str(error)) for manifest in offer.ranked.variant.manifests]
     candidates.sort(key=lambda each: (each.cost.hourly is None, at_least(each.cost)))
     return Plan(requirement, verdict, tuple(candidates), tuple(excluded))
+
+
+def stored_offers(
+    store: ResultsStore, verdict: Verdict, terms: Terms, on_progress: Callable[[str], None]
+) -> tuple[list[Offer], list[tuple[Manifest, str]]]:
+    """The fleets of every variant whose capacity the verdict knows, and the other runs, each with its reason."""
+
+    def read_curve(manifest: Manifest) -> Curve | None:
+        on_progress(f"reading how a replica of run {manifest.run_id} scales, and simulating its clients")
+        return curve_of(read_columns(store, manifest).every, manifest.serving.replicas)
+
+    offers, without = offers_of(verdict.ranking, verdict.objective, terms, read_curve)
+    excluded = [(manifest, "; ".join(reasons)) for manifest, reasons in verdict.excluded]
+    excluded += [(manifest, why) for ranked, why in without for manifest in ranked.variant.manifests]
+    return offers, excluded
 
 
 def _candidate(offer: Offer, requirement: Requirement) -> PlannedFleet:
