@@ -82,6 +82,18 @@ Within = Annotated[
     str | None,
     typer.Option(metavar="SHARE", help="A difference that does not matter in practice. (default: 5%)"),
 ]
+Zones = Annotated[
+    int, typer.Option(**INT, help="Zones that the nodes are spread over; with 2 or more, one of them may be lost.")
+]
+Headroom = Annotated[str, typer.Option(metavar="SHARE", help="Additional load to plan for, such as 30%.")]
+Clients = Annotated[
+    int | None,
+    typer.Option(
+        **INT,
+        help="Clients that send the load: over gRPC each to all nodes in turn, over REST each over its own"
+        " connections. (default: so many that requests reach any node at random)",
+    ),
+]
 Seed = Annotated[bool, typer.Option("--seed", help="Add a comparison with the fifteen published experiments.")]
 ObjectiveFile = Annotated[
     Path | None,

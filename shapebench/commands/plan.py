@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,9 +14,9 @@ from analysis.planning.plan import MULTIPLES, Plan, PlannedFleet, Requirement, m
 from analysis.planning.sizing import NoFleetError
 from analysis.pricing import cost
 from analysis.report.tables import Column, Table
-from analysis.results.manifest import Cost
+from analysis.results.manifest import Cost, Manifest
 from analysis.results.store import ResultsStore
-from analysis.verdict.verdict import read_verdict
+from analysis.verdict.verdict import Verdict, read_verdict
 from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_table, print_text, progress
 from shapebench.skipped import no_finished_run, note_skipped, skipped_json
 
@@ -30,7 +31,7 @@ def print_plan(uri: str, asked: Asked, requirement: Requirement, *, as_json: boo
     if not (as_json and plan.candidates):
         note_skipped(plan.verdict.scan)
     if not plan.candidates:
-        raise CommandError(_why_none(uri, plan))
+        raise CommandError(why_no_plan(uri, plan.verdict, plan.excluded))
     if as_json:
         print_json(_json(plan))
     else:
@@ -44,13 +45,18 @@ def parse_requirement(rps: float, zones: int, headroom: str, clients: int | None
     """The options as they were given; raises CommandError that names the option."""
     if not 0 < rps < math.inf:
         raise CommandError(f"--rps is {rps:g}, which no plan is made for; give requests per second above 0")
+    return Requirement(rps, parse_terms(zones, headroom, clients))
+
+
+def parse_terms(zones: int, headroom: str, clients: int | None) -> Terms:
+    """The options as they were given; raises CommandError that names the option."""
     if not 1 <= zones <= _MOST_ZONES:
         raise CommandError(f"--zones is {zones}, which no plan is made for; give 1 to {_MOST_ZONES}")
     if clients is not None and clients < 1:
         raise CommandError(
             f"--clients is {clients}, so nobody sends; give 1 or more, or leave it out for very many clients"
         )
-    return Requirement(rps, Terms(parse_share("--headroom", headroom), zones, clients))
+    return Terms(parse_share("--headroom", headroom), zones, clients)
 
 
 def parse_share(option: str, text: str) -> float:
@@ -61,11 +67,12 @@ def parse_share(option: str, text: str) -> float:
     return float(match["amount"]) / 100
 
 
-def _why_none(uri: str, plan: Plan) -> str:
-    if not plan.excluded:
+def why_no_plan(uri: str, verdict: Verdict, excluded: Sequence[tuple[Manifest, str]]) -> str:
+    """Why no variant of the store can be planned, and what to do."""
+    if not excluded:
         return no_finished_run(uri)
-    reasons = "; ".join(f"{manifest.run_id}: {why}" for manifest, why in plan.excluded)
-    objective = plan.verdict.objective
+    reasons = "; ".join(f"{manifest.run_id}: {why}" for manifest, why in excluded)
+    objective = verdict.objective
     if objective.latency_ms is None:
         return f"no run in {uri} searched for a capacity, so no latency limit is known; give one, such as --p99 400ms"
     return (

@@ -41,6 +41,7 @@ OUTPUT = {
     "sweep-plan": ("sweep", *AXES, "--plan"),
     "sweep-unknown": ("sweep", "--stack", "8cpu-16", "--inter-op", "300"),
     "plan": ("plan", "--rps", "200", "--p99", "300ms", "--zones", "3", "--headroom", "30%"),
+    "day": ("day", "--peak", "200", "--night", "20", "--p99", "300ms"),
 }
 FILES = {
     f"{name}-{columns}.txt"

@@ -27,7 +27,10 @@ WIDTHS = range(60, 161)
 PRINTING = ("print_card", "print_table", "print_text", "note")
 PRINTING_MODULES = (
     *("skipped", "sweeps.command", "sweeps.plan"),
-    *(f"commands.{name}" for name in ("doctor", "init", "model", "plan", "price", "report", "runs", "show", "verdict")),
+    *(
+        f"commands.{name}"
+        for name in ("day", "doctor", "init", "model", "plan", "price", "report", "runs", "show", "verdict")
+    ),
 )
 COMMANDS = {
     "runs": ("runs",),
@@ -40,6 +43,7 @@ COMMANDS = {
     "price of a stack": ("price", "--stack", "8cpu-16gb"),
     "price of a shape": ("price", "--shape", "3xe2-highmem-8"),
     "plan": ("plan", "--rps", "200", "--p99", "300ms", "--zones", "3"),
+    "day": ("day", "--peak", "200", "--night", "20", "--p99", "300ms", "--zones", "3"),
     "verdict": ("verdict", "--p99", "400ms", "--errors", "5%"),
     "verdict that none meets": ("verdict", "--p99", "1ms"),
     "report": ("report",),
