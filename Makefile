@@ -68,7 +68,7 @@ format: setup-dev ## format the sources and fix what the linter can
 bench-smoke: setup-dev ## start every benchmark at its smallest size, to see that it runs
 	@$(IN_ENV) python -m bench.smoke
 
-bench-%: setup-dev ## run a benchmark: serving, recorder, protocols, generator, report, verdict, lottery, search, plan, estimate, simulator, sweep, journal, memory, damage, disturbance
+bench-%: setup-dev ## run a benchmark: serving, recorder, protocols, generator, report, verdict, lottery, search, plan, day, estimate, simulator, sweep, journal, memory, damage, disturbance
 	@$(IN_ENV) python -m bench.$*
 
 lock: setup-dev ## compile the pinned requirements (pins stay, unless UPGRADE=--upgrade)
