@@ -23,6 +23,7 @@ from shapebench.options import (
     Results,
     Seed,
     TableFormat,
+    TextFormat,
     Within,
     Zones,
     asked_of,
@@ -420,9 +421,7 @@ def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
     headroom: Headroom = "0%",
     clients: Clients = None,
     results: Results = "results",
-    output: Annotated[
-        Literal["text", "json"], typer.Option("--format", help="Text to read, or JSON with full precision.")
-    ] = "text",
+    output: TextFormat = "text",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Print how many nodes of which shape a load needs at an objective. With the monthly bill at this and other loads.
@@ -475,9 +474,7 @@ def day(  # noqa: PLR0913, PLR0917 - as many as the command has options
         str, typer.Option(metavar="TIME", help="How long an empty node is billed: the cluster autoscaler's wait.")
     ] = "10min",
     results: Results = "results",
-    output: Annotated[
-        Literal["text", "json"], typer.Option("--format", help="Text to read, or JSON with full precision.")
-    ] = "text",
+    output: TextFormat = "text",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Print what a day of traffic costs with each variant. With a fleet for its peak, and with an autoscaled one.

@@ -57,6 +57,9 @@ Results = Annotated[
         callback=_store,
     ),
 ]
+TextFormat = Annotated[
+    Literal["text", "json"], typer.Option("--format", help="Text to read, or JSON with full precision.")
+]
 TableFormat = Annotated[
     Literal["table", "json"], typer.Option("--format", help="A table to read, or JSON with full precision.")
 ]

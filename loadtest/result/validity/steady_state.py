@@ -130,8 +130,10 @@ def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -
     drift = trend.slope * (values.size - 1) / float(np.median(values))
     is_large = abs(step.size) > math.log1p(limit) and step.z > _critical_z(step, values.size)
     stepped = is_large and _is_of_all(step, logarithms)
-    drifted = abs(drift) > limit and trend.significant(_DRIFT_CONFIDENCE) and _is_line(logarithms)
-    if stepped and (not drifted or step.squares < _squares_from_line(logarithms)):
+    line_t, line_squares = _line(logarithms)
+    critical_t = -float(stdtrit(values.size - 2, (1 - _DRIFT_CONFIDENCE) / 2))
+    drifted = abs(drift) > limit and trend.significant(_DRIFT_CONFIDENCE) and abs(line_t) > critical_t
+    if stepped and (not drifted or step.squares < line_squares):
         at_s = step.at / values.size * duration_s
         return (
             f"{_NOT_SETTLED}: {name} {_moved(math.expm1(step.size))} in one step, about {at_s:.0f} s into the"
@@ -146,22 +148,21 @@ def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -
     return None
 
 
-def _is_line(values: Floats) -> bool:
-    """Whether the slope of a straight line is beyond chance, if what it leaves is correlated."""
+def _line(values: Floats) -> tuple[float, float]:
+    """Student's t of the slope of a straight line, and what it leaves, as `LevelStep.squares` is of a step.
+
+    What it leaves may be correlated.
+    """
     at = np.arange(values.size) - (values.size - 1) / 2
     slope = float(at @ values) / float(at @ at)
     left = values - values.mean() - slope * at
-    variance = float(left @ left) / (values.size - 2) * _inflation(left) / float(at @ at)
-    return abs(slope) > -float(stdtrit(values.size - 2, (1 - _DRIFT_CONFIDENCE) / 2)) * math.sqrt(variance)
+    squares = float(left @ left)
+    variance = squares / (values.size - 2) * _inflation(left) / float(at @ at)
+    return slope / math.sqrt(variance) if variance else math.copysign(math.inf, slope), squares
 
 
 def _moved(change: float) -> str:
     return f"{'rose' if change > 0 else 'fell'} by {abs(change):.0%}"
-
-
-def _squares_from_line(values: Floats) -> float:
-    """What a straight line leaves of the series, as `LevelStep.squares` is of a step."""
-    return float(np.polyfit(np.arange(values.size), values, 1, full=True)[1].sum())
 
 
 def _wander_reason(answers: "_Answers") -> str | None:

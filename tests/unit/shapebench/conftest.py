@@ -85,6 +85,17 @@ def written_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store with a capacity search of each of two shapes, the second with half the vCPUs and one worker."""
+    folder = str(tmp_path_factory.mktemp("results"))
+    store = ResultsStore(folder)
+    searched_run(store, truth.Server(2, truth.steady(80)), 2, 300, seed=4)
+    small = {"stack": "4cpu-8gb", "machine_type": "e2-custom-4-8192"}
+    searched_run(store, truth.Server(1, truth.lognormal(80, 0.1)), 4, 300, seed=5, **small)
+    return folder
+
+
 @pytest.fixture
 def in_folder_with_store(written_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder is a checkout with the store as `results`, a SavedModel, and no stack."""

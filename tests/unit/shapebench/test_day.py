@@ -5,20 +5,10 @@ from typer.testing import CliRunner
 
 from analysis.results.store import ResultsStore
 from bench.fleets.searches import searched_run
-from bench.fleets.truth import Server, lognormal, steady
+from bench.fleets.truth import Server, steady
 from shapebench.cli import app
 
 SMOOTH = ("--peak", "200", "--night", "20", "--p99", "300ms")
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    folder = str(tmp_path_factory.mktemp("results"))
-    store = ResultsStore(folder)
-    searched_run(store, Server(2, steady(80)), 2, 300, seed=4)
-    small = {"stack": "4cpu-8gb", "machine_type": "e2-custom-4-8192"}
-    searched_run(store, Server(1, lognormal(80, 0.1)), 4, 300, seed=5, **small)
-    return folder
 
 
 def invoke(*arguments: str):

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from analysis.planning import fleet_capacity
 from analysis.results.store import ResultsStore
 from bench.fleets.searches import searched_run
-from bench.fleets.truth import Server, lognormal, steady
+from bench.fleets.truth import Server, steady
 from bench.stores import synthetic
 from bench.stores.synthetic import make_manifest, make_rows, write_run
 from shapebench.cli import app
@@ -15,17 +15,6 @@ from shapebench.output import CommandError
 from stacks.load_profiles import PROFILES
 
 FAST = synthetic.Server(capacity_rps=30, service_ms=20)
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    folder = str(tmp_path_factory.mktemp("results"))
-    store = ResultsStore(folder)
-    searched_run(store, Server(2, steady(80)), 2, 300, seed=4)
-    # A shape of half the vCPUs with one worker.
-    small = {"stack": "4cpu-8gb", "machine_type": "e2-custom-4-8192"}
-    searched_run(store, Server(1, lognormal(80, 0.1)), 4, 300, seed=5, **small)
-    return folder
 
 
 def invoke(*arguments: str):
