@@ -8,7 +8,6 @@ import typer
 from shapebench.errors import one_line_errors
 from shapebench.options import (
     FLOAT,
-    INT,
     P90,
     P95,
     P99,
@@ -29,6 +28,7 @@ from shapebench.options import (
     asked_of,
     default_store,
 )
+from shapebench.production.options import day, manifests
 from shapebench.sweeps.options import sweep
 
 # Commands import what they need when they run: `shapebench --help` needs no pandas or Altair.
@@ -442,66 +442,6 @@ def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
 
 
 @app.command()
-def day(  # noqa: PLR0913, PLR0917 - as many as the command has options
-    traffic: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="CSV with columns `time` (14:30) and `requests/s`, at any points of 24 h."),
-    ] = None,
-    peak: Annotated[
-        float | None, typer.Option(**FLOAT, help="Instead of a file, a smooth day: requests/s at its peak.")
-    ] = None,
-    night: Annotated[float | None, typer.Option(**FLOAT, help="With --peak: requests/s twelve hours later.")] = None,
-    peak_at: Annotated[str, typer.Option(metavar="TIME", help="With --peak: when the peak is.")] = "14:00",
-    p90: P90 = None,
-    p95: P95 = None,
-    p99: P99 = None,
-    p999: P999 = None,
-    errors: Errors = None,
-    zones: Zones = 1,
-    headroom: Headroom = "0%",
-    clients: Clients = None,
-    min_nodes: Annotated[
-        int | None, typer.Option(**INT, help="Fewest nodes of the autoscaled fleet. (default: one in each zone)")
-    ] = None,
-    start_up: Annotated[
-        str,
-        typer.Option(metavar="TIME", help="Until a pod on a new node serves: node, pod and model load."),
-    ] = "3min",
-    pod_start_up: Annotated[
-        str, typer.Option(metavar="TIME", help="Until a pod on an empty node serves: pod and model load.")
-    ] = "1min",
-    node_removal: Annotated[
-        str, typer.Option(metavar="TIME", help="How long an empty node is billed: the cluster autoscaler's wait.")
-    ] = "10min",
-    results: Results = "results",
-    output: TextFormat = "text",
-    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
-) -> None:
-    """Print what a day of traffic costs with each variant. With a fleet for its peak, and with an autoscaled one.
-
-    The autoscaled fleet is Kubernetes' HorizontalPodAutoscaler on CPU, one pod a node, with its defaults. Its target is
-    the highest with which the share of the requests that are due in overload is at most what the objective allows, such
-    as 1 % at a p99. In overload a fleet carries more than its certain capacity.
-
-    \b
-    Exit codes:
-    0  there is a bill
-    5  it is a rehearsal: the runs are of the stack `local`
-    1  there is none
-    """  # noqa: D301 - click keeps the lines below the character
-    from shapebench.commands.day import parse_autoscaling, parse_traffic, print_day  # noqa: PLC0415 - start-up
-    from shapebench.commands.plan import parse_terms  # noqa: PLC0415 - start-up
-
-    with one_line_errors():
-        terms = parse_terms(zones, headroom, clients)
-        autoscaling = parse_autoscaling(start_up, pod_start_up, node_removal, min_nodes, zones)
-        curve = parse_traffic(traffic, peak, night, peak_at)
-        asked = asked_of(p90, p95, p99, p999, errors, None, None)
-        code = print_day(results, asked, curve, terms, autoscaling, as_json=as_json or output == "json")
-    raise typer.Exit(code)
-
-
-@app.command()
 def doctor() -> None:
     """Check what is installed, what is missing, and how to fix it."""
     from shapebench.commands.doctor import doctor as check  # noqa: PLC0415 - start-up
@@ -509,4 +449,6 @@ def doctor() -> None:
     raise typer.Exit(check())
 
 
+app.command()(day)
+app.command()(manifests)
 app.command()(sweep)

@@ -1,8 +1,6 @@
 """Writes what the report shows as files for other programs: tables, rows, Markdown, and every chart as SVG and PNG."""
 
 import re
-import secrets
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
@@ -21,7 +19,7 @@ from analysis.report.charts.drawing import png, standalone
 from analysis.report.collect import Findings, Run
 from analysis.report.data_tables import flatten, run_row
 from analysis.report.document import Document, document
-from analysis.report.folders import check_new_folder, make_folder
+from analysis.report.folders import new_folder
 from analysis.report.render import fill
 from analysis.report.seed import experiments
 from analysis.results.columns import RowsError, rows_in_order
@@ -42,15 +40,8 @@ def write_export(
     `seed` adds the comparison with the published experiment, in Markdown and as a table. The folder appears under its
     name when it is whole. Raises FileExistsError, and OSError where it cannot be made.
     """
-    check_new_folder(folder)
-    make_folder(folder.parent)
-    half_written = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.half-written")
-    half_written.mkdir()
-    try:
+    with new_folder(folder) as half_written:
         _write(findings, half_written, rows_of, seed=seed)
-        half_written.rename(folder)
-    finally:
-        shutil.rmtree(half_written, ignore_errors=True)
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 

@@ -1,6 +1,10 @@
 """Whether what is written can be written where it was asked for, known before anything is computed or drawn."""
 
 import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -22,9 +26,26 @@ def make_folder(folder: Path) -> None:
 
 
 def check_new_folder(folder: Path) -> None:
-    """Raise OSError where an export cannot be written: the folder exists, or cannot be made."""
+    """Raise OSError where a new folder cannot be written: it exists, or cannot be made."""
     if folder.exists() or folder.is_symlink():
         raise FileExistsError(
-            f"{folder} exists, and an export overwrites nothing; remove it, or name a folder that does not exist yet"
+            f"{folder} exists, and nothing in it is overwritten; remove it, or name a folder that does not exist yet"
         )
     check_folder(folder.parent)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which gets its name when it is whole; after an error there is none.
+
+    Raises FileExistsError where there is one already, and OSError where it cannot be made.
+    """
+    check_new_folder(folder)
+    make_folder(folder.parent)
+    half_written = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.half-written")
+    half_written.mkdir()
+    try:
+        yield half_written
+        half_written.rename(folder)
+    finally:
+        shutil.rmtree(half_written, ignore_errors=True)

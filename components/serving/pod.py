@@ -1,5 +1,6 @@
 """The pod of the server: one hardened container with explicit threads and probes."""
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 import pulumi
@@ -22,11 +23,16 @@ _STARTUP_PERIOD_S = 5
 _TERMINATION_GRACE_S = 5
 
 
-def pod_template(args: TfServingArgs, config_map: str) -> core.PodTemplateSpecArgs:
-    """The pod template of a serving variant; `config_map` is the name of the ConfigMap with the config files."""
+def pod_template(
+    args: TfServingArgs, config_map: str, labels: Mapping[str, str] = SERVER_LABELS
+) -> core.PodTemplateSpecArgs:
+    """The pod template of a serving variant.
+
+    `config_map` is the name of the ConfigMap with the config files; no other pods in the namespace have the `labels`.
+    """
     server = _container(args)
     return core.PodTemplateSpecArgs(
-        metadata=ObjectMetaArgs(labels=SERVER_LABELS),
+        metadata=ObjectMetaArgs(labels=dict(labels)),
         spec=core.PodSpecArgs(
             init_containers=[
                 init_container(args.bucket, args.model_uri, _CONFIG_DIR, server, _COPIED if args.copies_model else None)
@@ -54,7 +60,7 @@ def pod_template(args: TfServingArgs, config_map: str) -> core.PodTemplateSpecAr
             automount_service_account_token=False,
             enable_service_links=False,
             termination_grace_period_seconds=_TERMINATION_GRACE_S,
-            affinity=_one_a_node() if args.spread else None,
+            affinity=_one_a_node(labels) if args.spread else None,
             node_selector=args.pool or None,
             tolerations=[
                 core.TolerationArgs(key=key, operator="Equal", value=value, effect="NoSchedule")
@@ -154,13 +160,13 @@ def _readiness_probe(args: TfServingArgs) -> core.ProbeArgs:
     )
 
 
-def _one_a_node() -> core.AffinityArgs:
+def _one_a_node(labels: Mapping[str, str]) -> core.AffinityArgs:
     return core.AffinityArgs(
         pod_anti_affinity=core.PodAntiAffinityArgs(
             required_during_scheduling_ignored_during_execution=[
                 core.PodAffinityTermArgs(
                     topology_key="kubernetes.io/hostname",
-                    label_selector=LabelSelectorArgs(match_labels=SERVER_LABELS),
+                    label_selector=LabelSelectorArgs(match_labels=dict(labels)),
                 )
             ]
         )

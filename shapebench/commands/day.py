@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +35,34 @@ _LONGEST_S = 6 * 3600
 _MOST_NODES = 10_000
 
 
-def print_day(
-    uri: str, asked: Asked, traffic: Traffic, terms: Terms, autoscaling: Autoscaling, *, as_json: bool
-) -> int:
+@dataclass(frozen=True)
+class AskedDay:
+    """What a day is forecast for."""
+
+    traffic: Traffic
+    terms: Terms
+    autoscaling: Autoscaling
+
+
+def read_day(uri: str, asked: Asked, asked_day: AskedDay, *, note_all: bool = True) -> Day:
+    """Forecast the day with the runs of a store; raises CommandError where no variant has a bill.
+
+    `note_all` prints what of the store was skipped, which is printed anyway where the day has no variant.
+    """
     store = ResultsStore(uri)
     with progress() as say:
-        day = forecast_day(store, read_verdict(store, asked), traffic, terms, autoscaling, say)
-    if not (as_json and day.variants):
+        day = forecast_day(
+            store, read_verdict(store, asked), asked_day.traffic, asked_day.terms, asked_day.autoscaling, say
+        )
+    if note_all or not day.variants:
         note_skipped(day.verdict.scan)
     if not day.variants:
         raise CommandError(why_no_plan(uri, day.verdict, day.excluded))
+    return day
+
+
+def print_day(uri: str, asked: Asked, asked_day: AskedDay, *, as_json: bool) -> int:
+    day = read_day(uri, asked, asked_day, note_all=not as_json)
     if as_json:
         print_json(_json(day))
     else:
@@ -117,8 +135,8 @@ def _headline(day: Day) -> str:
     return (
         f"A day of {count(round(traffic.requests))} requests, {traffic.peak_rps:g} a second at its peak, at a"
         f" {objective.quantile_name} of {objective.latency_ms:g} ms: the cheapest is the {fleet.kind} fleet of"
-        f" {_nodes(fleet)} of {best.offer.shape.machine_type} ({best.offer.label}): {_usd(best, fleet.usd)} USD a day,"
-        f" {_usd(best, month_usd(fleet))} USD a month of 730 h."
+        f" {nodes_text(fleet)} of {best.offer.shape.machine_type} ({best.offer.label}): {usd_text(best, fleet.usd)} USD"
+        f" a day, {usd_text(best, month_usd(fleet))} USD a month of 730 h."
     )
 
 
@@ -129,8 +147,8 @@ def _row(variant: VariantDay, fleet: FleetDay) -> tuple[str, ...]:
         _range(fleet),
         MISSING if fleet.target_percent is None else str(fleet.target_percent),
         percent(fleet.overloaded),
-        _usd(variant, fleet.usd),
-        _usd(variant, month_usd(fleet)),
+        usd_text(variant, fleet.usd),
+        usd_text(variant, month_usd(fleet)),
     )
 
 
@@ -184,7 +202,8 @@ def _allowed(day: Day) -> str:
     return f"{100 * day.allowed_share:.4g}"
 
 
-def _nodes(fleet: FleetDay) -> str:
+def nodes_text(fleet: FleetDay) -> str:
+    """Such as 2 to 5 nodes."""
     return f"{_range(fleet)} {'node' if fleet.most == 1 else 'nodes'}"
 
 
@@ -192,7 +211,8 @@ def _range(fleet: FleetDay) -> str:
     return count(fleet.most) if fleet.fewest == fleet.most else f"{count(fleet.fewest)} to {count(fleet.most)}"
 
 
-def _usd(variant: VariantDay, usd: float) -> str:
+def usd_text(variant: VariantDay, usd: float) -> str:
+    """An amount of a variant of which something may have no price."""
     return money(usd) if variant.is_priced else f"at least {money(usd)}"
 
 
@@ -203,6 +223,7 @@ def _duration(seconds: float) -> str:
 def _json(day: Day) -> dict[str, Any]:
     best, delays = day.variants[0], day.autoscaling.delays
     return {
+        "headline": _headline(day),
         "traffic": {"requests": day.traffic.requests, "peak_rps": day.traffic.peak_rps},
         "asked": {**asdict(day.terms), **asdict(delays), "min_nodes": day.autoscaling.fewest},
         "objective": day.verdict.objective.model_dump(),

@@ -227,6 +227,7 @@ def _usd(hourly: float | None) -> tuple[str, str]:
 def _json(plan: Plan) -> dict[str, Any]:
     terms = plan.requirement.terms
     return {
+        "headline": _headline(plan),
         "asked": {"rps": plan.requirement.rps, **asdict(terms)},
         "objective": plan.verdict.objective.model_dump(),
         "rehearsal": plan.verdict.is_rehearsal,

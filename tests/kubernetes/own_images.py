@@ -15,6 +15,8 @@ from tests.support.images.project import ProjectImages
 class OwnImages(NamedTuple):
     server: Image
     generator: Image
+    resnet_digest: str
+    """Of the model that a stack with random weights exports."""
 
     def settings(self, namespace: str, model: str = "resnet", memory_mib: int = 3072) -> dict[str, Any]:
         """Those of the platform `kubernetes`, with the model in the image and room for several servers on the node."""
@@ -34,4 +36,4 @@ def packed(models: Path) -> OwnImages:
     export = [sys.executable, "-m", "serving.export", "--weights", "random", "--cache", CHECKOUT / ".cache/models"]
     resnet = json.loads(subprocess.run(export, cwd=CHECKOUT, check=True, stdout=subprocess.PIPE).stdout)
     images = ProjectImages()
-    return OwnImages(images.server(resnet, *exports(models)), images.generator())
+    return OwnImages(images.server(resnet, *exports(models)), images.generator(), resnet["digest"])

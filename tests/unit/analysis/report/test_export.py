@@ -145,7 +145,7 @@ def test_the_markdown_is_that_of_the_report(exported):
 def test_an_export_overwrites_nothing(exported, tmp_path):
     findings, folder, files = exported
     before = {path: path.stat().st_mtime_ns for path in files}
-    with pytest.raises(FileExistsError, match="exists, and an export overwrites nothing; remove it, or name"):
+    with pytest.raises(FileExistsError, match="exists, and nothing in it is overwritten; remove it, or name"):
         write_export(findings, folder)
     assert {path: path.stat().st_mtime_ns for path in files} == before
     (tmp_path / "file").write_text("hello")
