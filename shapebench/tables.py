@@ -53,7 +53,7 @@ def _write_rows(store: ResultsStore, run_id: str) -> None:
     note_skipped(scan)
     manifest = next((each for each in scan.manifests if each.run_id == run_id), None)
     if manifest is None:
-        raise CommandError(f"there is no finished run {run_id} in {store.uri}; shapebench.runs() lists those that are")
+        raise CommandError(f"there is no finished run {run_id} in {store.uri}; Store.runs() lists those that are")
     _write(REQUESTS_SCHEMA, rows_in_order(store, manifest))
 
 

@@ -56,8 +56,8 @@ def readers() -> list[Reader]:
         Reader("plan --json", lambda store, *_: _command(store, "plan", "--rps", "100", "--json"), "variants"),
         Reader("report", _report, "runs"),
         Reader("export", _export, "runs"),
-        Reader("shapebench.runs", lambda store, *_: _table(store), "runs"),
-        Reader("shapebench.rows", lambda store, _whole, _out, run: _table(store, run), "rows"),
+        Reader("Store.runs", lambda store, *_: _table(store), "runs"),
+        Reader("Store.rows", lambda store, _whole, _out, run: _table(store, run), "rows"),
         Reader("comment on a preview", _preview_comment, "stacks"),
         Reader("comment on a measurement", _measured_comment, "stacks"),
     ]

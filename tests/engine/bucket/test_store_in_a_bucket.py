@@ -87,7 +87,7 @@ def test_every_command_reads_a_bucket(bucket: ObjectStore, rows: pa.Table, tmp_p
     assert [run["run_id"] for run in runs] == [manifest.run_id, search.run_id]
     plan = json.loads(invoke("plan", "--rps", "100", "--p99", "500ms", "--format", "json", "--results", uri))
     assert plan["candidates"]
-    assert shapebench.rows(uri, manifest.run_id, arrow=True).num_rows == rows.num_rows
+    assert shapebench.Store(uri).rows(manifest.run_id, arrow=True).num_rows == rows.num_rows
 
 
 def test_processes_that_share_the_reading_open_the_bucket_themselves(bucket: ObjectStore, rows: pa.Table):

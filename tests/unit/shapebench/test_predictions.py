@@ -164,7 +164,7 @@ def test_each_cost_in_an_export_is_a_quarter(
 
 
 def test_the_data_frame_of_notebooks_has_the_costs_of_predictions(one: str, four: str) -> None:
-    before, after = (shapebench.runs(uri) for uri in (one, four))
+    before, after = (shapebench.Store(uri).runs() for uri in (one, four))
     assert after["usd_per_million_good"].tolist() == pytest.approx(
         (before["usd_per_million_good"] / INSTANCES).tolist()
     )
