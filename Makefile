@@ -8,7 +8,7 @@ PYTEST := python -m pytest --dist loadfile --no-loadscope-reorder
 CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 REQUIREMENTS := $(sort $(basename $(notdir $(wildcard tools/requirements/*.in))))
 
-.PHONY: help setup setup-dev setup-policy setup-kubernetes setup-node demo test test-unit test-engine bench-smoke e2e check \
+.PHONY: help setup setup-dev setup-policy setup-kubernetes setup-node demo test test-unit test-engine bench-smoke docs e2e check \
     format lock clean clean-all
 
 help: ## this list
@@ -48,6 +48,11 @@ test-unit: setup-dev ## tests that do not run Pulumi
 
 test-engine: setup-kubernetes setup-policy ## tests that run the real Pulumi command line and a browser
 	@$(IN_ENV) $(PYTEST) --numprocesses 4 tests/engine
+
+docs: setup-dev ## build the documentation as a website: build/site/index.html
+	@$(IN_ENV) sphinx-build --fail-on-warning --keep-going --jobs auto --quiet docs build/site
+	@cp build/site/README.html build/site/index.html
+	@echo build/site/index.html
 
 e2e: setup-node ## tests that run containers on a real Kubernetes node, which they start and stop
 	@$(IN_ENV) python -m pytest tests/kubernetes
