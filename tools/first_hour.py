@@ -28,7 +28,16 @@ from pathlib import Path
 from typing import Self
 
 CHECKOUT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/getting-started.md", "docs/own-backend.md", "docs/gke-quick-start.md")
+PAGES = (
+    "README.md",
+    "docs/getting-started.md",
+    "docs/own-backend.md",
+    "docs/gke-quick-start.md",
+    "docs/tasks/which-machine.md",
+    "docs/tasks/n2-or-c4.md",
+    "docs/tasks/cost-a-month.md",
+    "docs/tasks/in-a-repository.md",
+)
 _BLOCK = re.compile(r"^( *)```sh\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _EXIT_CODE = re.compile(r"#.*\bexit code (\d+)( without internet)?")
 # `make demo` on a machine with two cores that builds Pulumi takes a quarter of an hour.
