@@ -19,6 +19,7 @@ from analysis.report.charts.drawing import png, standalone
 from analysis.report.collect import Findings, Run
 from analysis.report.data_tables import flatten, run_row
 from analysis.report.document import Document, document
+from analysis.report.focus import focus_rows
 from analysis.report.folders import new_folder
 from analysis.report.render import fill
 from analysis.report.seed import experiments
@@ -49,6 +50,7 @@ def _write(findings: Findings, folder: Path, rows_of: ResultsStore | None, *, se
     report = document(findings, seed=seed)
     (folder / "report.md").write_text(fill("report.md", report, findings.store_uri), encoding="utf-8")
     _write_table(folder / "runs", [run_row(run.name, run.manifest, run.summary) for run in findings.runs])
+    _write_table(folder / "costs", [row for run in findings.runs for row in focus_rows(run.manifest)])
     _write_table(folder / "ranking", [flatten(each.to_dict()) for each in findings.verdict.ranking])
     _write_table(folder / "skipped", [asdict(problem) for problem in findings.skipped])
     if seed:

@@ -6,6 +6,7 @@ import re
 from io import BytesIO
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -62,6 +63,25 @@ def test_the_ranking_has_its_intervals(exported):
         assert table["label"].tolist() == [each.label for each in findings.verdict.ranking]
         assert table["usd_per_million.low"].tolist() == [each.usd_per_million.low for each in findings.verdict.ranking]
         assert table["at_most_more_percent"].iloc[0] == 0
+
+
+def test_an_hour_of_each_run_is_priced_in_the_columns_of_focus(exported):
+    """Names and meanings: FOCUS 1.2, https://focus.finops.org/focus-specification/v1-2/."""
+    findings, folder, _ = exported
+    for table in (pd.read_csv(folder / "costs.csv"), pd.read_parquet(folder / "costs.parquet")):
+        # Column ids are in Pascal case, or begin with x_.
+        assert all(re.fullmatch(r"(x_)?([A-Z][a-z]+)+", name) for name in table.columns)
+        # ListCost is the unit price multiplied by the quantity.
+        product = table["ListUnitPrice"] * table["PricingQuantity"]
+        np.testing.assert_allclose(table["ListCost"], product, rtol=1e-12)
+        by_run = table.groupby("x_RunId")["ListCost"].sum()
+        for run in findings.runs:
+            assert by_run[run.manifest.run_id] == pytest.approx(run.manifest.cost.hourly)
+        disks = table[table["x_Category"] == "boot disks"].set_index("x_Stack")
+        # Two nodes with 20 GB each; 730 hours are a month: https://cloud.google.com/compute/disks-image-pricing.
+        assert disks["PricingQuantity"]["8cpu-16gb"] == pytest.approx(2 * 20 / 730)
+        assert set(table["PricingUnit"]) == {"vCPU-Hours", "GB-Hours", "GB-Months", "Cluster-Hours"}
+        assert set(table["ServiceName"]) == {"Compute Engine", "Kubernetes Engine"}
 
 
 def test_rows_are_all_there_with_the_contracts_columns(exported):
