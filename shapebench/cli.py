@@ -138,6 +138,21 @@ def show(
 
 
 @app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="RUN", help="As for `show`.", autocompletion=_complete_run)],
+    second: Annotated[str, typer.Argument(metavar="RUN", help="Another one.", autocompletion=_complete_run)],
+    results: Results = "results",
+    output: TableFormat = "table",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
+) -> None:
+    """Print two runs side by side. What differs in their settings, and in their figures."""
+    from shapebench.commands.compare import print_comparison  # noqa: PLC0415 - start-up
+
+    with one_line_errors():
+        print_comparison(results, first, second, as_json=as_json or output == "json")
+
+
+@app.command()
 def price(
     stack: Annotated[list[str] | None, typer.Option(help="A stack to price; repeat for more. (default: all)")] = None,
     shape: Annotated[

@@ -41,7 +41,7 @@ def print_run(uri: str, asked: str | None, *, as_json: bool) -> None:
         note_skipped(scan)
     manifest = find_run(scan, asked, uri)
     run, (found, _) = run_of(manifest, read_columns(store, manifest), QUANTILES)
-    intervals = _intervals(run, found)
+    intervals = intervals_of(run, found)
     if as_json:
         print_json(_json(run, intervals) | skipped_json(scan))
         return
@@ -105,7 +105,7 @@ def _listed(runs: Sequence[Manifest]) -> str:
     return ", ".join(named) + (f" and {more} more (`shapebench runs` lists them)" if more else "")
 
 
-def _intervals(run: Run, found: RunFigures | None) -> dict[str, Interval[float | None]]:
+def intervals_of(run: Run, found: RunFigures | None) -> dict[str, Interval[float | None]]:
     """By the names of FIGURES, those that have an interval."""
     if found is None:
         return {}

@@ -31,6 +31,7 @@ OUTPUT = {
     "runs": ("runs",),
     "show": ("show", SHOWN_RUN),
     "show-unknown": ("show", "01KB"),
+    "compare": ("compare", "000002", "000006"),
     "init": ("init", "--model", SAVED_MODEL, "--platform", "gke", "--p99", "200ms", "--yes"),
     "init-unanswered": ("init", "--model", SAVED_MODEL),
     "model": ("model", SAVED_MODEL),
