@@ -130,7 +130,23 @@ class Store:
         """Return the newest capacity and cost of each stack, one row each: `shapebench latest`."""
         return _frame([{"stack": stack} | found for stack, found in self._json("latest")["latest"].items()])
 
-    def compare(self, before: "Store | str | Path") -> "pd.DataFrame":
+    def compare(self, first: str, second: str) -> "pd.DataFrame":
+        """Return the figures of two runs, one row each: both values, and the second as a multiple of the first.
+
+        `shapebench compare`. What differs in the settings of the runs is in the frame's `attrs["settings"]`.
+        """
+        found = self._json("compare", first, second)
+        figures = found["figures"].items()
+        frame = _frame(
+            [
+                {"figure": name, "first": each["values"][0], "second": each["values"][1], "ratio": each["ratio"]}
+                for name, each in figures
+            ]
+        )
+        frame.attrs["settings"] = found["settings"]
+        return frame
+
+    def changes(self, before: "Store | str | Path") -> "pd.DataFrame":
         """Return for each stack whether its cost is better or worse than before, in another store.
 
         `shapebench latest --against`.
@@ -138,8 +154,8 @@ class Store:
         against = before.uri if isinstance(before, Store) else before
         return _frame(self._json("latest", against=against)["changes"])
 
-    def _json(self, command: str, **options: object) -> dict[str, Any]:
-        found: dict[str, Any] = _json(command, results=self.uri, **options)
+    def _json(self, command: str, *words: str, **options: object) -> dict[str, Any]:
+        found: dict[str, Any] = _json(command, *words, results=self.uri, **options)
         return found
 
 
@@ -163,9 +179,9 @@ def _frame(rows: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
     return pd.json_normalize([dict(row) for row in rows])
 
 
-def _json(command: str, **options: object) -> Any:  # noqa: ANN401 - any JSON
+def _json(command: str, *words: str, **options: object) -> Any:  # noqa: ANN401 - any JSON
     """What a command prints with `--json`; an option that is None is not given, and a sequence is given many times."""
-    arguments = [command, "--json"]
+    arguments = [command, *words, "--json"]
     for name, value in options.items():
         values = value if isinstance(value, (list, tuple)) else [] if value is None else [value]
         arguments += [f"--{name.replace('_', '-')}={each}" for each in values]

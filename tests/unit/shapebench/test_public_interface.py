@@ -164,9 +164,18 @@ def test_a_plan_and_a_day_are_those_of_the_commands(searches):
 
 
 def test_a_store_compared_with_itself_has_not_changed(searches):
-    changes = searches.compare(searches)
+    changes = searches.changes(searches)
     assert set(changes["stack"]) == set(searches.latest()["stack"]) == {"8cpu-16gb", "8cpu-64gb", "4cpu-8gb"}
     assert not set(changes["finding"]) & {"better", "worse"}
+
+
+def test_two_runs_are_compared_by_their_figures_and_settings(searches):
+    first, second = searches.runs()["run_id"].iloc[:2]
+    compared = searches.compare(first, second).set_index("figure")
+    assert compared.attrs["settings"]["serving.inter_op"] == [8, 4]
+    runs = searches.runs().set_index("run_id")
+    assert compared.loc["p99_ms", "first"] == runs.loc[first, "p99_ms"]
+    assert compared.loc["p99_ms", "ratio"] == runs.loc[second, "p99_ms"] / runs.loc[first, "p99_ms"]
 
 
 def test_prices_are_the_line_items_of_each_stack():
@@ -184,7 +193,7 @@ def test_prices_are_the_line_items_of_each_stack():
         (lambda store: store.verdict(p99="500"), "500"),
         (lambda store: store.plan(0, p99="500ms"), "--rps is 0"),
         (lambda store: store.day(peak=100, p99="500ms"), "give --traffic day.csv, or both --peak 800 and --night 100"),
-        (lambda store: store.compare("nowhere"), "nowhere"),
+        (lambda store: store.changes("nowhere"), "nowhere"),
         (lambda _: shapebench.prices(["8cpu"]), "8cpu"),
     ],
 )
