@@ -68,3 +68,9 @@ def test_the_fleet_starts_and_answers(api: client.ApiClient, images: OwnImages, 
         assert scaler.spec.scale_target_ref.name == "photos"
     finally:
         core.delete_namespace(NAMESPACE)
+        # The next module counts what runs on the node, and a pod that ends answers for a while.
+        eventually(lambda: not _is_there(core), "the namespace and its pods are gone", within_s=120)
+
+
+def _is_there(core: client.CoreV1Api) -> bool:
+    return NAMESPACE in [each.metadata.name for each in core.list_namespace().items]
