@@ -69,7 +69,7 @@ def _command(store: Path, *arguments: str) -> Answer:
     said = set(result.stderr.splitlines())
     if arguments[0] == "show":
         said |= {f"{arguments[1]}: {line}" for line in result.stdout.splitlines() if line.startswith("invalid: ")}
-    if "--json" in arguments and result.exit_code in {0, REHEARSAL_EXIT_CODE}:
+    if "--json" in arguments and result.stdout.startswith("{"):
         said |= set(_said_in_json(json.loads(result.stdout)))
     return Answer(
         frozenset(said),
