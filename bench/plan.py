@@ -50,7 +50,7 @@ class Graded:
 
 
 def main() -> None:
-    """Plan each regime, simulate the plan, and report; takes about twenty minutes."""
+    """Plan each regime, simulate the plan, and report; takes about ten minutes."""
     parser = argument_parser("plan", __doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the searches; the truth is the same")
     parser.add_argument("--regimes", type=int, default=len(_REGIMES), help="the first so many (default: all)")

@@ -134,6 +134,11 @@ def times(hourly: float | None, hours: float) -> float | None:
     return None if hourly is None else hourly * hours
 
 
+def hours_of(unit: str) -> int:
+    """How many hours a quantity in this unit is for, such as that of a GB-month."""
+    return HOURS_A_MONTH if unit.endswith("-month") else 1
+
+
 def _line_item(billed: Quantity, region: str, source: Snapshot, usage: Usage) -> LineItem:
     name, category, quantity, unit = billed.name, billed.category, billed.quantity, billed.unit
     if billed.included and quantity == 0:
@@ -145,7 +150,6 @@ def _line_item(billed: Quantity, region: str, source: Snapshot, usage: Usage) ->
         raise ValueError(
             f"{source.name} prices {billed.resource} by the {price.unit}, so {quantity} {unit} cannot be priced"
         )
-    hours = HOURS_A_MONTH if unit.endswith("-month") else 1
     return LineItem(
         name=name,
         category=category,
@@ -155,7 +159,7 @@ def _line_item(billed: Quantity, region: str, source: Snapshot, usage: Usage) ->
         quantity=quantity,
         unit=unit,
         unit_price=price.unit_price,
-        hourly=quantity * price.unit_price / hours,
+        hourly=quantity * price.unit_price / hours_of(unit),
     )
 
 

@@ -4,15 +4,16 @@ So that tools for bills can read it: FinOps-Open-Cost-and-Usage-Spec/FOCUS_Spec 
 no bill, and has no account and no period. Columns that FOCUS does not know begin with `x_`.
 """
 
-from analysis.pricing.cost import HOURS_A_MONTH
+from analysis.pricing.cost import hours_of
+from analysis.pricing.rules import CLUSTERS, COMPUTE, NETWORK, STORAGE
 from analysis.results.manifest import Category, LineItem, Manifest
 
 _SERVICES = {
-    Category.serving_nodes: "Compute Engine",
-    Category.boot_disks: "Compute Engine",
-    Category.management_fee: "Kubernetes Engine",
-    Category.network: "Networking",
-    Category.storage: "Cloud Storage",
+    Category.serving_nodes: COMPUTE,
+    Category.boot_disks: COMPUTE,
+    Category.management_fee: CLUSTERS,
+    Category.network: NETWORK,
+    Category.storage: STORAGE,
 }
 
 
@@ -22,7 +23,6 @@ def focus_rows(manifest: Manifest) -> list[dict[str, object]]:
 
 
 def _row(manifest: Manifest, item: LineItem) -> dict[str, object]:
-    hours = HOURS_A_MONTH if item.unit.endswith("-month") else 1
     return {
         "BillingCurrency": manifest.cost.currency,
         "ChargeDescription": item.name,
@@ -30,7 +30,7 @@ def _row(manifest: Manifest, item: LineItem) -> dict[str, object]:
         "ListCost": item.hourly,
         "ListUnitPrice": item.unit_price,
         "PricingCategory": "Standard",
-        "PricingQuantity": item.quantity / hours,
+        "PricingQuantity": item.quantity / hours_of(item.unit),
         "PricingUnit": _plural(item.unit),
         "ProviderName": "Google Cloud",
         "RegionId": manifest.cost.region,

@@ -8,14 +8,13 @@ from typing import Any
 from analysis.comparability import ALL_CONDITIONS, Condition, cpus, differing
 from analysis.formatting import MISSING, number, short_ids
 from analysis.interval import Interval
-from analysis.report.collect import Run, run_of
 from analysis.report.data_tables import flatten
 from analysis.report.tables import Column, Table
 from analysis.results.columns import read_columns
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
-from analysis.statistics.read import QUANTILES
-from analysis.statistics.summary import FIGURES
+from analysis.statistics.read import figures_of
+from analysis.statistics.summary import FIGURES, RunSummary, summary_of
 from shapebench.commands.show import find_run, intervals_of
 from shapebench.output import CommandError, note, print_json, print_table, print_text
 from shapebench.skipped import note_skipped, skipped_json
@@ -25,17 +24,18 @@ Bounds = Interval[float | None]
 
 @dataclass(frozen=True)
 class _Side:
-    """A run with the intervals of its figures, by the names of FIGURES."""
+    """A run with its figures, and the intervals of these by the names of FIGURES."""
 
-    run: Run
+    manifest: Manifest
+    summary: RunSummary
     intervals: dict[str, Bounds]
 
     def text(self, name: str) -> str:
         show = FIGURES[name].show
-        return self.intervals[name].text(show) if name in self.intervals else show(getattr(self.run.summary, name))
+        return self.intervals[name].text(show) if name in self.intervals else show(getattr(self.summary, name))
 
     def value(self, name: str) -> float | None:
-        value: float | None = getattr(self.run.summary, name)
+        value: float | None = getattr(self.summary, name)
         return value
 
 
@@ -55,12 +55,12 @@ def print_comparison(uri: str, first: str, second: str, *, as_json: bool) -> Non
 
 
 def _print_text(one: _Side, other: _Side) -> None:
-    before, after = one.run.manifest, other.run.manifest
+    before, after = one.manifest, other.manifest
     names = short_ids([before.run_id, after.run_id])
     for side in (one, other):
-        manifest, name = side.run.manifest, names[side.run.manifest.run_id]
+        manifest, name = side.manifest, names[side.manifest.run_id]
         print_text(f"{name}: stack {manifest.stack}, {manifest.started_at:%Y-%m-%d %H:%M} UTC")
-        for reason in side.run.summary.reasons:
+        for reason in side.summary.reasons:
             note(f"{name} is invalid: {reason}")
     own, others = names[before.run_id], names[after.run_id]
     if settings := tuple((key, *map(_shown, values)) for key, values in _settings(before, after)):
@@ -77,8 +77,9 @@ def _print_text(one: _Side, other: _Side) -> None:
 
 
 def _side(store: ResultsStore, manifest: Manifest) -> _Side:
-    run, (found, _) = run_of(manifest, read_columns(store, manifest), QUANTILES)
-    return _Side(run, intervals_of(run, found))
+    rows = read_columns(store, manifest)
+    summary, (found, _) = summary_of(manifest, rows), figures_of(manifest, rows)
+    return _Side(manifest, summary, intervals_of(manifest, summary, found))
 
 
 def _settings(before: Manifest, after: Manifest) -> Iterator[tuple[str, tuple[object, object]]]:
@@ -127,10 +128,10 @@ def _conditions(before: Manifest, after: Manifest) -> list[Condition]:
 
 
 def _json(one: _Side, other: _Side) -> dict[str, Any]:
-    before, after = one.run.manifest, other.run.manifest
+    before, after = one.manifest, other.manifest
     return {
         "runs": [before.run_id, after.run_id],
-        "valid": [one.run.summary.valid, other.run.summary.valid],
+        "valid": [one.summary.valid, other.summary.valid],
         "conditions_that_differ": [each.name for each in _conditions(before, after)],
         "settings": {key: list(values) for key, values in _settings(before, after)},
         "figures": {

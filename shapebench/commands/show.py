@@ -20,7 +20,7 @@ from analysis.results.store import ResultsStore, Scan
 from analysis.statistics.estimate import price_of
 from analysis.statistics.figures import Shown
 from analysis.statistics.read import QUANTILES
-from analysis.statistics.summary import FIGURES, requests_sentence
+from analysis.statistics.summary import FIGURES, RunSummary, requests_sentence
 from analysis.statistics.within import RunFigures
 from shapebench.commands.price import print_cost
 from shapebench.commands.runs import run_json, validity
@@ -41,7 +41,7 @@ def print_run(uri: str, asked: str | None, *, as_json: bool) -> None:
         note_skipped(scan)
     manifest = find_run(scan, asked, uri)
     run, (found, _) = run_of(manifest, read_columns(store, manifest), QUANTILES)
-    intervals = intervals_of(run, found)
+    intervals = intervals_of(manifest, run.summary, found)
     if as_json:
         print_json(_json(run, intervals) | skipped_json(scan))
         return
@@ -105,7 +105,9 @@ def _listed(runs: Sequence[Manifest]) -> str:
     return ", ".join(named) + (f" and {more} more (`shapebench runs` lists them)" if more else "")
 
 
-def intervals_of(run: Run, found: RunFigures | None) -> dict[str, Interval[float | None]]:
+def intervals_of(
+    manifest: Manifest, summary: RunSummary, found: RunFigures | None
+) -> dict[str, Interval[float | None]]:
     """By the names of FIGURES, those that have an interval."""
     if found is None:
         return {}
@@ -113,7 +115,7 @@ def intervals_of(run: Run, found: RunFigures | None) -> dict[str, Interval[float
         name: figure.estimate(found) for name, figure in FIGURES.items()
     }
     estimates["error_rate"] = found.error_share
-    price, capacity = price_of(run.manifest), run.summary.capacity
+    price, capacity = price_of(manifest), summary.capacity
     if price is not None:
         estimates["usd_per_million_good"] = price.usd_per_million(found.goodput_rps)
     if capacity:

@@ -109,9 +109,12 @@ def choose(day: Day, place: Place) -> Production:
         )
     name = place.name or _name_of(run.serving.model.name)
     args = _serving_args(run, int(variant.offer.uploaded_bytes), name, place)
+    pod = args.pod
+    assert pod is not None  # a run with seedFaithful is refused
     fleet = next(each for each in variant.fleets if variant.cpu_percent or each.target_percent is None)
-    machines, left_out = _machines(day.variants, args) if run.platform == "gke" else ((), ())
-    return Production(day, variant, fleet, name, args, _replicas(day, fleet, args), machines, left_out)
+    # The runs that are ranked together are all of one platform.
+    machines, left_out = _machines(day.variants, pod, args.model) if run.platform == "gke" else ((), ())
+    return Production(day, variant, fleet, name, args, _replicas(day, fleet, run.shape, pod), machines, left_out)
 
 
 def _name_of(model_name: str) -> str:
@@ -169,32 +172,23 @@ def _own_server(run: Manifest) -> ImageServerSettings | None:
     return settings
 
 
-def _replicas(day: Day, fleet: FleetDay, args: TfServingArgs) -> Replicas:
-    pod = args.pod
-    if fleet.target_percent is None or pod is None:
+def _replicas(day: Day, fleet: FleetDay, shape: NodeShape, pod: PodResources) -> Replicas:
+    if fleet.target_percent is None:
         return Replicas(fleet.most, fleet.most)
     # The forecast's target is of all vCPUs of a node, the autoscaler's is of what a pod requests.
-    target_percent = math.floor(fleet.target_percent * 1000 * args.shape.vcpus / pod.cpu_millis)
+    target_percent = math.floor(fleet.target_percent * 1000 * shape.vcpus / pod.cpu_millis)
     return Replicas(day.autoscaling.fewest, _ROOM * fleet.most, target_percent)
 
 
 def _machines(
-    variants: Sequence[VariantDay], args: TfServingArgs
+    variants: Sequence[VariantDay], pod: PodResources, model: Model
 ) -> tuple[tuple[NodeShape, ...], tuple[tuple[str, str], ...]]:
-    pod, machines, left_out = args.pod, [args.shape], dict[str, str]()
-    for each in variants[1:]:
-        shape = each.offer.shape
-        if shape.machine_type in {known.machine_type for known in machines} or pod is None:
-            continue
-        if each.offer.ranked.variant.newest.platform != "gke":
-            left_out[shape.machine_type] = "it was not measured on GKE"
-        elif not _holds(shape, pod, args.model):
-            left_out[shape.machine_type] = (
-                f"its nodes have no room for a pod of {pod.cpu_millis} m CPU and {pod.memory_mib} MiB"
-            )
-        else:
-            machines.append(shape)
-    return tuple(machines), tuple(left_out.items())
+    shapes: dict[str, NodeShape] = {}
+    for each in variants:
+        shapes.setdefault(each.offer.shape.machine_type, each.offer.shape)
+    why = f"its nodes have no room for a pod of {pod.cpu_millis} m CPU and {pod.memory_mib} MiB"
+    machines = tuple(shape for shape in shapes.values() if _holds(shape, pod, model))
+    return machines, tuple((name, why) for name, shape in shapes.items() if shape not in machines)
 
 
 def _holds(shape: NodeShape, pod: PodResources, model: Model) -> bool:

@@ -10,9 +10,9 @@ from typing import Any
 
 from pulumi.runtime.rpc import serialize_property
 
-from analysis.formatting import money
 from components.serving.model_access import script_files
 from components.serving.pod import pod_template
+from shapebench.commands.day import usd_text
 from shapebench.production.choice import Production
 from stacks.gke import BOOT_DISK_GB
 from stacks.names import REST_PORT
@@ -53,14 +53,13 @@ def facts(production: Production) -> dict[str, str]:
     """What is known of the fleet and from where, as annotations."""
     verdict, variant, run = production.day.verdict, production.variant, production.run
     objective = verdict.objective
-    usd = money(production.fleet.usd) if variant.is_priced else f"at least {money(production.fleet.usd)}"
     known = {
         "variant": variant.offer.label,
         "objective": f"{objective.quantile_name} <= {objective.latency_ms:g} ms",
         "node-requests-per-second": f"{variant.offer.sizing.node_rps:.4g}",
         "runs": " ".join(manifest.run_id for manifest in variant.offer.ranked.variant.manifests),
         "measured": f"{run.finished_at:%Y-%m-%d}",
-        "usd-a-day": usd,
+        "usd-a-day": usd_text(variant, production.fleet.usd),
         "prices": f"{run.cost.region} {variant.offer.cost(1).prices_as_of}",
         "model-digest": run.serving.model.digest,
         "version": VERSION,
