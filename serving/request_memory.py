@@ -14,7 +14,7 @@ from contextlib import suppress
 from http import HTTPStatus
 
 from serving.errors import Code, ServingError
-from serving.memory import return_memory
+from serving.memory import return_memory, trim
 
 # How long a request waits for room: as long as one over REST may take at all (tensorflow_model_server's default), since
 # the server that this one stands for lets requests queue.
@@ -28,6 +28,8 @@ _RETRY_AFTER_S = 1
 MOST_WAITING = 1024
 _LOOK_S, _LOOK_WHILE_WAITING_S = 1.0, 0.05
 _TRIM_AGAIN_S = 10.0
+# What requests of this share of the budget leave behind is trimmed while others are still served.
+_LARGE_SHARE = 1 / 16
 
 
 class Part:
@@ -55,6 +57,7 @@ class RequestMemory:
         self._clock_s = clock_s
         self._used = self._peak = 0
         self._trims_at_s: list[float] = []
+        self._given_back_by_large = 0
         # By arrival, oldest first, with the moment from which each counts.
         self._arriving: OrderedDict[Part, float] = OrderedDict()
         self._waiting: OrderedDict[Future[Part], tuple[Part, float]] = OrderedDict()
@@ -99,6 +102,10 @@ class RequestMemory:
         with self._changed:
             self._arriving.pop(part, None)
             self._count(-part.size)
+            if part.size >= self._total * _LARGE_SHARE:
+                self._given_back_by_large += part.size
+                if self._leaves_much:
+                    self._changed.notify()
             part.size = 0
         self._let_in()
 
@@ -162,6 +169,10 @@ class RequestMemory:
         for part in lost:
             part.lose()
 
+    @property
+    def _leaves_much(self) -> bool:
+        return self._given_back_by_large > self._total / 2
+
     def _return_memory(self) -> None:
         """After a burst: glibc keeps what was freed in the heaps of the threads that took it."""
         now_s = self._clock_s()
@@ -173,8 +184,14 @@ class RequestMemory:
             is_due = bool(self._trims_at_s) and now_s >= self._trims_at_s[0]
             if is_due:
                 del self._trims_at_s[0]
+            leaves_much = self._leaves_much
+            if is_due or leaves_much:
+                self._given_back_by_large = 0
         if is_due:
             return_memory()
+        elif leaves_much:
+            # Without collecting, which would stop the threads that serve.
+            trim()
 
 
 def no_room(reason: str) -> ServingError:

@@ -157,3 +157,18 @@ def test_requests_never_hold_more_than_the_budget_and_nothing_stays_behind(steps
             each.result().give_back()
     assert not asked, "whoever waits is let in when all others are answered"
     assert memory.used_bytes == 0
+
+
+@pytest.mark.parametrize(("size", "count", "trimmed"), [(20, 4, True), (20, 2, False), (5, 40, False)])
+def test_what_large_requests_leave_behind_is_returned_while_others_are_served(
+    memory, monkeypatch, size, count, trimmed
+):
+    trims = []
+    monkeypatch.setattr(request_memory, "trim", lambda: trims.append(size))
+    busy = memory.ask(50, never).result(timeout=0)
+    assert busy.arrived(50)
+    for _ in range(count):
+        memory.ask(size, never).result(timeout=0).give_back()
+    memory.look()
+    memory.look()
+    assert trims == [size] * trimmed
