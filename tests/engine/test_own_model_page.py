@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from bench.servers.processes import free_port
 from checks.tree import own_files
@@ -65,15 +66,24 @@ def type_line(shell: Shell, line: Line) -> None:
     assert not outcome.traceback, line.command
 
 
+def newest_run(checkout: Path) -> Manifest:
+    return max(ResultsStore(str(checkout / "results")).scan().manifests, key=lambda run: run.run_id)
+
+
 def test_its_three_commands_lead_from_a_model_to_its_capacity(checkout: Path, shell: Shell) -> None:
     init, up, verdict = lines_of(PAGE, (checkout / PAGE).read_text())
     type_line(shell, init)
     for port in ("restPort", "grpcPort"):  # as other tests may have those of the page
         set_port = f"pulumi config set --path shapebench:local.{port} {free_port()} --stack sentences"
         assert shell.type(set_port).status == 0
-    type_line(shell, up)
+    if shell.type(up.command).status:
+        # On a machine whose speed other tests change, 120 s may not be enough: do what the error says, once.
+        (refused,) = newest_run(checkout).validity.reasons
+        assert "give a longer durationS" in refused
+        assert shell.type("pulumi config set --path shapebench:load.durationS 360 --stack sentences").status == 0
+        type_line(shell, up)
     type_line(shell, verdict)
-    (run,) = ResultsStore(str(checkout / "results")).scan().manifests
+    run = newest_run(checkout)
     assert (run.stack, run.serving.model.name, run.validity.reasons) == ("sentences", "sentences", ())
     assert run.capacity
     assert run.capacity.rps
