@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 
 from analysis.planning.autoscaling import Delays, NodeLoad
-from analysis.planning.day import Autoscaling, allowed_share, autoscaled_fleet
+from analysis.planning.day import allowed_share, autoscaled_fleet
 from analysis.planning.sizing import Sizing
 from analysis.planning.traffic import STEP_S, interpolated_traffic
 from bench.figures import Figure, argument_parser, progress, report, start
@@ -129,7 +129,8 @@ def grade(requests: int, seed: int) -> Graded:
         traffic,
         Sizing(scenario.node_rps),
         NodeLoad(scenario.node_rps, scenario.cpu_percent),
-        Autoscaling(scenario.delays, scenario.fewest),
+        scenario.delays,
+        scenario.fewest,
         lambda nodes: _CLUSTER_USD + _NODE_USD * nodes,
         allowed_share(_QUANTILE),
     )

@@ -73,8 +73,8 @@ class Delays:
     cluster autoscaler, whose `--scale-down-delay-after-add` changes nothing: empty nodes are used before any is added).
     """
 
-    start_s: float = 180
-    pod_start_s: float = 60
+    start_s: float
+    pod_start_s: float
     removal_s: float = 600
 
 

@@ -15,6 +15,7 @@ from analysis.planning.cpu_use import cpu_percent_at
 from analysis.planning.offers import Terms
 from analysis.planning.plan import stored_offers
 from analysis.planning.sizing import NoFleetError, Sizing
+from analysis.planning.start_up import AskedDelays, StartUp, start_up_of
 from analysis.planning.traffic import STEP_S, Traffic
 from analysis.pricing.cost import HOURS_A_DAY, HOURS_A_MONTH, at_least
 from analysis.results.columns import read_columns
@@ -35,7 +36,7 @@ _CPU_AT_CAPACITY_PERCENT = 100.0
 class Autoscaling:
     """What is given of the autoscaled fleet: it has at least `fewest` nodes."""
 
-    delays: Delays = field(default_factory=Delays)
+    delays: AskedDelays = field(default_factory=AskedDelays)
     fewest: int = 1
 
 
@@ -64,6 +65,7 @@ class VariantDay:
     """
 
     offer: Offer
+    start_up: StartUp
     cpu_percent: float | None
     fixed: FleetDay
     autoscaled: FleetDay | None
@@ -129,10 +131,11 @@ def _variant_day(
     def hourly_usd(nodes: int) -> float:
         return at_least(offer.cost(nodes))
 
+    start_up = start_up_of(autoscaling.delays, offer.ranked.variant.manifests)
     load = NodeLoad(offer.sizing.node_rps, cpu_percent or _CPU_AT_CAPACITY_PERCENT)
     fixed = fixed_fleet(traffic, offer.sizing, hourly_usd)
-    autoscaled = autoscaled_fleet(traffic, offer.sizing, load, autoscaling, hourly_usd, allowed)
-    return VariantDay(offer, cpu_percent, fixed, autoscaled)
+    autoscaled = autoscaled_fleet(traffic, offer.sizing, load, start_up.delays, autoscaling.fewest, hourly_usd, allowed)
+    return VariantDay(offer, start_up, cpu_percent, fixed, autoscaled)
 
 
 def fixed_fleet(traffic: Traffic, sizing: Sizing, hourly_usd: Callable[[int], float]) -> FleetDay:
@@ -141,11 +144,12 @@ def fixed_fleet(traffic: Traffic, sizing: Sizing, hourly_usd: Callable[[int], fl
     return FleetDay("fixed", nodes, nodes, hourly_usd(nodes) * traffic.duration_s / 3600, 0.0)
 
 
-def autoscaled_fleet(
+def autoscaled_fleet(  # noqa: PLR0913, PLR0917 - what an autoscaled fleet follows from
     traffic: Traffic,
     sizing: Sizing,
     load: NodeLoad,
-    autoscaling: Autoscaling,
+    delays: Delays,
+    fewest: int,
     hourly_usd: Callable[[int], float],
     allowed: float,
 ) -> FleetDay | None:
@@ -159,10 +163,10 @@ def autoscaled_fleet(
 
     @cache
     def fleet(target_percent: int) -> FleetDay:
-        hpa = Hpa(target_percent, autoscaling.fewest)
+        hpa = Hpa(target_percent, fewest)
         nodes = _nodes_at_first(hpa, float(traffic.rates_rps[0]), sizing, load)
         even, *played = (
-            scale(hpa, autoscaling.delays, load, rates_rps, nodes) for rates_rps in (traffic.rates_rps, *by_chance_rps)
+            scale(hpa, delays, load, rates_rps, nodes) for rates_rps in (traffic.rates_rps, *by_chance_rps)
         )
         by_chance = sum(overloaded_share(traffic, sizing, each.serving) for each in played) / _DAYS
         billed = np.concatenate([each.billed for each in played])

@@ -128,9 +128,14 @@ class Machine(Record):
 
 
 class Replica(Machine):
-    """What a replica ran on. `name` is that of its samples: its pod, or `server` on this machine."""
+    """What a replica ran on. `name` is that of its samples: its pod, or `server` on this machine.
+
+    `ready_after_s` is how long its pod took from its node's choice until it was ready: images, model load, warm-up.
+    None where that is unknown, as on this machine, once its container was started again, and in older manifests.
+    """
 
     name: str
+    ready_after_s: Annotated[float | None, Field(ge=0, le=1e6, exclude_if=is_none)] = None
 
 
 class Generator(Record):

@@ -1,6 +1,7 @@
 """Reads a pod's status: the states of its containers, why it waits, and why it ended. Pure functions of JSON."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from provider.cluster.api import Json
@@ -29,6 +30,26 @@ def image_id(pod: Json, container: str) -> str | None:
     """The image of a container, by digest where the container runtime reports it."""
     status = _status_of(pod, container)
     return status.get("imageID") or status.get("image")
+
+
+def ready_after_s(pod: Json) -> float | None:
+    """From the choice of its node until the pod was ready, in whole seconds; None while it is not, or after a restart.
+
+    Conditions have the time of their last change:
+    https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-conditions. A container that ends makes its
+    pod not ready, so the time of its first start is then gone.
+    """
+    status = pod.get("status", {})
+    if any(container.get("restartCount") for container in status.get("containerStatuses") or []):
+        return None
+    since = {
+        condition["type"]: datetime.fromisoformat(condition["lastTransitionTime"])
+        for condition in status.get("conditions") or []
+        if condition.get("status") == "True" and condition.get("lastTransitionTime")
+    }
+    if not {"PodScheduled", "Ready"} <= since.keys():
+        return None
+    return max(0.0, (since["Ready"] - since["PodScheduled"]).total_seconds())
 
 
 def exit_code(terminated: Json) -> int:

@@ -8,7 +8,7 @@ from analysis.results.manifest import Replica
 from loadtest.generator.monitoring.machine import machine_facts
 from loadtest.result.servers import ServerState
 from provider.cluster.api import LATE_RETRY_S, Cluster, ClusterError, Json, selector_of
-from provider.cluster.pod_status import Blockage, container_statuses, killed_by, pending_reason
+from provider.cluster.pod_status import Blockage, container_statuses, killed_by, pending_reason, ready_after_s
 from provider.resource import Operation, ResourceError
 from stacks.names import NAME, REST_PORT
 
@@ -31,11 +31,12 @@ MACHINE_COMMAND = ("sh", "-c", _PRINT)
 class ServerPod(ServerState):
     """A server's pod at one moment. `image` is by digest where the container runtime reports it.
 
-    `address` is the pod's own in the cluster's network: it identifies the replica.
+    `address` is the pod's own in the cluster's network: it identifies the replica. `ready_after_s` is the manifest's.
     """
 
     node: str | None = None
     address: str | None = None
+    ready_after_s: float | None = None
 
     @property
     def rest_url(self) -> str | None:
@@ -67,6 +68,7 @@ def _server_pod(pod: Json) -> ServerPod:
         node=pod["spec"].get("nodeName"),
         image=containers[0]["imageID"] or containers[0]["image"] if containers else None,
         address=status.get("podIP"),
+        ready_after_s=ready_after_s(pod),
     )
 
 
@@ -200,4 +202,9 @@ def replicas_of(cluster: Cluster, servers: Sequence[ServerPod], warn: Callable[[
 
 def _replica(server: ServerPod, printed: str) -> Replica:
     kernel, _, cpuinfo = printed.partition("\n")
-    return Replica(name=server.name, node=server.node, **machine_facts(cpuinfo, kernel))
+    return Replica(
+        name=server.name,
+        node=server.node,
+        ready_after_s=server.ready_after_s,
+        **machine_facts(cpuinfo, kernel),
+    )

@@ -9,7 +9,6 @@ from typing import Any
 
 from analysis.formatting import MISSING, count, money, percent
 from analysis.objective import Asked
-from analysis.planning.autoscaling import Delays
 from analysis.planning.day import (
     LOWEST_TARGET_PERCENT,
     Autoscaling,
@@ -20,6 +19,7 @@ from analysis.planning.day import (
     month_usd,
 )
 from analysis.planning.offers import Terms
+from analysis.planning.start_up import AskedDelays
 from analysis.planning.traffic import Traffic, TrafficError, read_traffic, second_of_day, smooth_traffic
 from analysis.report.tables import Table
 from analysis.results.store import ResultsStore
@@ -96,18 +96,22 @@ def parse_traffic(file: Path | None, peak: float | None, night: float | None, pe
 
 
 def parse_autoscaling(
-    start_up: str, pod_start_up: str, node_removal: str, min_nodes: int | None, zones: int
+    start_up: str | None, pod_start_up: str | None, node_removal: str, min_nodes: int | None, zones: int
 ) -> Autoscaling:
     """The options as they were given; raises CommandError that names the option."""
-    start_s, pod_start_s = _seconds("--start-up", start_up), _seconds("--pod-start-up", pod_start_up)
-    if pod_start_s > start_s:
+    start_s, pod_start_s = _given_seconds("--start-up", start_up), _given_seconds("--pod-start-up", pod_start_up)
+    if start_s is not None and pod_start_s is not None and pod_start_s > start_s:
         raise CommandError(
             f"--pod-start-up is {pod_start_up}, longer than --start-up ({start_up}), which includes it; give less"
         )
     fewest = zones if min_nodes is None else min_nodes
     if not 1 <= fewest <= _MOST_NODES:
         raise CommandError(f"--min-nodes is {fewest}, which no fleet has; give 1 to {_MOST_NODES}")
-    return Autoscaling(Delays(start_s, pod_start_s, _seconds("--node-removal", node_removal)), fewest)
+    return Autoscaling(AskedDelays(start_s, pod_start_s, _seconds("--node-removal", node_removal)), fewest)
+
+
+def _given_seconds(option: str, text: str | None) -> float | None:
+    return None if text is None else _seconds(option, text)
 
 
 def _seconds(option: str, text: str) -> float:
@@ -191,11 +195,19 @@ def _autoscaler(best: VariantDay, fleet: FleetDay, day: Day) -> Iterator[str]:
             f"The target is in percent of a CPU request of {vcpus:g} vCPUs, all of the node; for a smaller request it"
             f" is larger in proportion. At its certain capacity a node uses {best.cpu_percent:.0f} %."
         )
-    delays = day.autoscaling.delays
-    yield (
-        f"Assumed, not measured: a pod on a new node serves {_duration(delays.start_s)} after it is asked for, on an"
-        f" empty node {_duration(delays.pod_start_s)}; an empty node is billed for {_duration(delays.removal_s)}."
+    delays, starts = best.start_up.delays, best.start_up.starts
+    start_up = (
+        f"a pod on a new node serves {_duration(delays.start_s)} after it is asked for, on an empty node"
+        f" {_duration(delays.pod_start_s)}"
     )
+    billed = f"an empty node is billed for {_duration(delays.removal_s)}"
+    if starts:
+        yield (
+            f"Start-up, from {starts} measured {'start' if starts == 1 else 'starts'} of its pods and an assumed one of"
+            f" new nodes: {start_up}. Assumed: {billed}."
+        )
+    else:
+        yield f"Assumed, not measured: {start_up}; {billed}."
 
 
 def _allowed(day: Day) -> str:
@@ -217,7 +229,7 @@ def usd_text(variant: VariantDay, usd: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
+    return f"{seconds / 60:.3g} min" if seconds >= 60 else f"{seconds:.3g} s"
 
 
 def _json(day: Day) -> dict[str, Any]:
@@ -243,6 +255,7 @@ def _variant_json(variant: VariantDay) -> dict[str, Any]:
         "run_ids": [manifest.run_id for manifest in offer.ranked.variant.manifests],
         "machine_type": offer.shape.machine_type,
         "node_rps": offer.sizing.node_rps,
+        "start_up": variant.start_up.as_dict(),
         "cpu_percent_at_capacity": variant.cpu_percent,
         "is_priced": variant.is_priced,
         "fleets": [_fleet_json(fleet) for fleet in variant.fleets],

@@ -35,10 +35,20 @@ MinNodes = Annotated[
     typer.Option(**INT, help="Fewest nodes of the autoscaled fleet. (default: one in each zone)"),
 ]
 StartUp = Annotated[
-    str, typer.Option(metavar="TIME", help="Until a pod on a new node serves: node, pod and model load.")
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Until a pod on a new node serves: node, pod and model load. (default: the longest start of the runs' pods"
+        " and 2 min)",
+    ),
 ]
 PodStartUp = Annotated[
-    str, typer.Option(metavar="TIME", help="Until a pod on an empty node serves: pod and model load.")
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Until a pod on an empty node serves: pod and model load. (default: the median of the runs' pods, or"
+        " 1 min)",
+    ),
 ]
 NodeRemoval = Annotated[
     str, typer.Option(metavar="TIME", help="How long an empty node is billed: the cluster autoscaler's wait.")
@@ -59,8 +69,8 @@ def day(  # noqa: PLR0913, PLR0917 - as many as the command has options
     headroom: Headroom = "0%",
     clients: Clients = None,
     min_nodes: MinNodes = None,
-    start_up: StartUp = "3min",
-    pod_start_up: PodStartUp = "1min",
+    start_up: StartUp = None,
+    pod_start_up: PodStartUp = None,
     node_removal: NodeRemoval = "10min",
     results: Results = "results",
     output: TextFormat = "text",
@@ -117,8 +127,8 @@ def manifests(  # noqa: PLR0913, PLR0917 - as many as the command has options
     headroom: Headroom = "0%",
     clients: Clients = None,
     min_nodes: MinNodes = None,
-    start_up: StartUp = "3min",
-    pod_start_up: PodStartUp = "1min",
+    start_up: StartUp = None,
+    pod_start_up: PodStartUp = None,
     node_removal: NodeRemoval = "10min",
     results: Results = "results",
 ) -> None:

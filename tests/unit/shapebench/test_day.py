@@ -3,6 +3,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from analysis.results.manifest import Replica
 from analysis.results.store import ResultsStore
 from bench.fleets.searches import searched_run
 from bench.fleets.truth import Server, steady
@@ -52,7 +53,7 @@ def test_a_day_as_json_has_the_same_at_full_precision(results):
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     assert found["asked"] == {
-        "headroom": 0.1, "zones": 2, "clients": None, "start_s": 150, "pod_start_s": 60, "removal_s": 600,
+        "headroom": 0.1, "zones": 2, "clients": None, "start_s": 150, "pod_start_s": None, "removal_s": 600,
         "min_nodes": 2,
     }  # fmt: skip
     assert found["traffic"] == {"requests": pytest.approx(9_504_000), "peak_rps": 200}
@@ -61,6 +62,7 @@ def test_a_day_as_json_has_the_same_at_full_precision(results):
     assert found["best"] == {"label": first["label"], "fleet": first["fleets"][0]["fleet"]}
     assert len(found["variants"]) == 2
     for variant in found["variants"]:
+        assert variant["start_up"] == {"start_s": 150, "pod_start_s": 60, "starts": 0}
         cheaper, other = variant["fleets"]
         assert {cheaper["fleet"], other["fleet"]} == {"fixed", "autoscaled"}
         assert cheaper["usd_day"] <= other["usd_day"]
@@ -69,6 +71,18 @@ def test_a_day_as_json_has_the_same_at_full_precision(results):
         assert 0 < autoscaled["target_percent"] <= 100
         assert autoscaled["overloaded_share"] <= found["allowed_share"] == pytest.approx(0.01)
         assert autoscaled["nodes"]["fewest"] >= 2
+
+
+def test_the_starts_that_runs_recorded_replace_the_assumed_ones(tmp_path):
+    replicas = tuple(Replica(name=f"pod-{n}", ready_after_s=each) for n, each in enumerate((40.0, 130.0, 30.0)))
+    searched_run(ResultsStore(str(tmp_path)), Server(2, steady(80)), 2, 300, seed=4, replicas=replicas)
+    result = invoke(*SMOOTH, "--results", str(tmp_path))
+    assert (
+        "Start-up, from 3 measured starts of its pods and an assumed one of new nodes: a pod on a new node serves"
+        " 4.17 min after it is asked for, on an empty node 40 s. Assumed: an empty node is billed for 10 min."
+    ) in result.stdout
+    assumed = invoke(*SMOOTH, "--results", str(tmp_path), "--start-up", "3min", "--pod-start-up", "1min").stdout
+    assert "Assumed, not measured: a pod on a new node serves 3 min after it is asked for" in assumed
 
 
 def test_without_an_autoscaled_fleet_that_keeps_the_share_the_fixed_one_is_the_answer(results, tmp_path):
@@ -107,7 +121,10 @@ def test_an_objective_that_no_run_says_anything_about_is_an_error_that_names_the
         (("--traffic", "/nothing/day.csv"), "/nothing/day.csv cannot be used (No such file or directory)"),
         ((*SMOOTH, "--start-up", "3"), "--start-up is '3', which is not a duration up to 6h; give one such as 90s"),
         ((*SMOOTH, "--start-up", "7h"), "--start-up is '7h'"),
-        ((*SMOOTH, "--pod-start-up", "5min"), "--pod-start-up is 5min, longer than --start-up (3min)"),
+        (
+            (*SMOOTH, "--pod-start-up", "5min", "--start-up", "3min"),
+            "--pod-start-up is 5min, longer than --start-up (3min)",
+        ),
         ((*SMOOTH, "--node-removal", "soon"), "--node-removal is 'soon'"),
         ((*SMOOTH, "--min-nodes", "0"), "--min-nodes is 0"),
         ((*SMOOTH, "--zones", "0"), "--zones is 0"),

@@ -61,7 +61,7 @@ def test_a_constant_load_is_a_fixed_point(nodes, cpu_percent, target):
     Lower targets are left out: one or two pods may then go up and down, because percents are cut to whole ones.
     """
     rps = nodes * cpu_percent / 10
-    scaled = scale(Hpa(target), Delays(), LOAD, steps((90, rps)), nodes)
+    scaled = scale(Hpa(target), Delays(180, 60), LOAD, steps((90, rps)), nodes)
     assert np.unique(scaled.serving[-30 * MINUTE :]).size == 1
     assert np.unique(scaled.billed[-30 * MINUTE :]).size == 1
 

@@ -19,6 +19,7 @@ from bench.fleets.truth import Server, lognormal
 
 HOUR = 3600.0
 ALLOWED = 0.01
+DELAYS = Delays(180, 60)
 SIZING = Sizing(10)
 WAVE = interpolated_traffic([(0, 200), (2 * HOUR, 1000), (4 * HOUR, 200), (6 * HOUR, 150)], 8 * HOUR)
 
@@ -31,9 +32,9 @@ def flat(rps: float, hours: float = 2):
     return interpolated_traffic([(0, rps), (hours * HOUR / 2, rps)], hours * HOUR)
 
 
-def autoscaled(traffic, sizing=SIZING, cpu_percent=100.0, allowed=ALLOWED, **autoscaling):
+def autoscaled(traffic, sizing=SIZING, cpu_percent=100.0, allowed=ALLOWED, delays=DELAYS, fewest=1):
     load = NodeLoad(sizing.node_rps, cpu_percent)
-    return autoscaled_fleet(traffic, sizing, load, Autoscaling(**autoscaling), hourly_usd, allowed)
+    return autoscaled_fleet(traffic, sizing, load, delays, fewest, hourly_usd, allowed)
 
 
 @given(st.floats(1e5, 5e5), st.floats(2e3, 4e4), st.sampled_from([1, 3]), st.sampled_from([0.0, 0.3]))
@@ -67,7 +68,7 @@ def test_chance_does_not_keep_the_objective():
     """At few requests a second chance keeps more nodes than even arrivals, which the target has to be enough for."""
     quiet = interpolated_traffic([(0, 3), (3 * HOUR, 9)], 8 * HOUR)
     found = autoscaled(quiet, Sizing(1), cpu_percent=70)
-    even = scale(Hpa(found.target_percent), Delays(), NodeLoad(1, 70), quiet.rates_rps, 8)
+    even = scale(Hpa(found.target_percent), DELAYS, NodeLoad(1, 70), quiet.rates_rps, 8)
     assert 0 < overloaded_share(quiet, Sizing(1), even.serving) <= ALLOWED
 
 

@@ -259,3 +259,38 @@ def test_after_a_refused_command_no_other_server_is_asked_and_one_message_names_
         "the CPU of s1, s2, s3 is unknown (no upgrade), so the run is not compared with runs on a known CPU;"
         " to read it, `kubectl exec` must work, and the server's image must have `sh`"
     )
+
+
+def with_conditions(restarts: int = 0, **at: str) -> Json:
+    """A pod as a kubelet reports it, with the time of each condition's last change."""
+    found = pod(status("tf-serving", {"running": {}}, restarts=restarts))
+    found["status"]["conditions"] = [
+        {"type": name, "status": "True", "lastTransitionTime": f"2026-12-01T10:{time}Z"} for name, time in at.items()
+    ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("started", "expected"),
+    [
+        (with_conditions(PodScheduled="00:05", Initialized="00:40", ContainersReady="01:10", Ready="01:10"), 65),
+        (with_conditions(PodScheduled="00:05"), None),
+        (with_conditions(Ready="00:05"), None),
+        # It was ready before its container ended, and again after that.
+        (with_conditions(1, PodScheduled="00:05", Ready="09:10"), None),
+        (READY, None),
+    ],
+)
+def test_a_replica_has_the_time_from_the_choice_of_its_node_until_it_was_ready(
+    started: Json, expected: float | None
+) -> None:
+    [server] = server_pods([started])
+    [replica] = replicas_of(cast("Cluster", Refusing("none")), [server], lambda _: None)
+    assert (server.ready_after_s, replica.ready_after_s) == (expected, expected)
+
+
+def test_a_pod_that_is_not_ready_has_no_start() -> None:
+    waits = with_conditions(PodScheduled="00:05", Ready="01:10")
+    waits["status"]["conditions"][1]["status"] = "False"
+    [server] = server_pods([waits])
+    assert server.ready_after_s is None
