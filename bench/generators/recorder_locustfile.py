@@ -35,7 +35,9 @@ _SEGMENT_S = 1.0
 
 
 # The first body is the photograph's.
-RECORDED_CLIENTS = [clients(PLAN, BODIES[1 + at : 1 + at + RECORDED]) for at in (0, RECORDED)]
+RECORDED_CLIENTS = [
+    clients(PLAN, BODIES[1 + at : 1 + at + count]) for at, count in ((0, RECORDED), (RECORDED, RECORDED), (0, 1))
+]
 
 
 class ArmsUser(FastHttpUser, ClosedLoopUser):

@@ -17,6 +17,8 @@ from shapebench.output import REHEARSAL_EXIT_CODE
 from tools.pull_request import comment, measured
 from tools.pull_request.preview import Preview, read_latest
 
+# Flat, so that little of the time is spent on its fleets.
+_DAY = ("--peak", "100", "--night", "100")
 _COMMIT, _RUN_URL = "0123456789abcdef", "https://example.com/run"
 
 
@@ -54,6 +56,8 @@ def readers() -> list[Reader]:
         Reader("verdict --json", lambda store, *_: _command(store, "verdict", "--json"), "variants"),
         Reader("plan", lambda store, *_: _command(store, "plan", "--rps", "100"), "variants"),
         Reader("plan --json", lambda store, *_: _command(store, "plan", "--rps", "100", "--json"), "variants"),
+        Reader("day", lambda store, *_: _command(store, "day", *_DAY), "variants"),
+        Reader("day --json", lambda store, *_: _command(store, "day", *_DAY, "--json"), "variants"),
         Reader("report", _report, "runs"),
         Reader("export", _export, "runs"),
         Reader("Store.runs", lambda store, *_: _table(store), "runs"),
