@@ -54,6 +54,14 @@ def count(value: int) -> str:
     return _grouped(value, 0)
 
 
+def commit_text(commit: str | None) -> str:
+    """Its first ten characters, and whether the checkout differed from it."""
+    if commit is None:
+        return "unknown"
+    name, mark, dirty = commit.partition("-")
+    return f"{name[:10]}{mark}{dirty}"
+
+
 def counted(number: int, noun: str) -> str:
     """The number with the noun, whose plural ends in s."""
     return f"1 {noun}" if number == 1 else f"{number} {noun}s"

@@ -8,6 +8,7 @@ import typer
 from shapebench.errors import one_line_errors
 from shapebench.options import (
     FLOAT,
+    INT,
     P90,
     P95,
     P99,
@@ -375,16 +376,20 @@ def latest(
         typer.Option(metavar="URI", help="Another results store: say for each stack what changed since its runs."),
     ] = None,
     stack: Annotated[list[str] | None, typer.Option(help="Only this stack; repeat for more. (default: all)")] = None,
+    history: Annotated[
+        int, typer.Option(**INT, help="Also each stack at its last so many commits, of the runs of each alone.")
+    ] = 0,
     output: TableFormat = "table",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Print the newest capacity and cost of each stack. With --against, whether the cost improved."""
-    from shapebench.commands.latest import print_changes, print_latest  # noqa: PLC0415 - start-up
+    from shapebench.commands.latest import print_changes, print_latest, require_commits  # noqa: PLC0415 - start-up
 
     as_json = as_json or output == "json"
     with one_line_errors():
+        require_commits(history, against)
         if against is None:
-            print_latest(results, stack or [], as_json=as_json)
+            print_latest(results, stack or [], history, as_json=as_json)
         else:
             print_changes(results, against, stack or [], as_json=as_json)
 

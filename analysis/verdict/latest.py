@@ -68,6 +68,7 @@ class Latest:
             "variant": stack_and_serving_name(self.newest),
             "rehearsal": self.is_rehearsal,
             "measured_at": self.measured_at.isoformat(),
+            "commit": self.newest.git_commit,
             "objective": self.objective.text,
             "capacity_rps": self.capacity.rps.to_dict(),
             "usd_per_million": self.usd_per_million.to_dict(),
@@ -87,11 +88,19 @@ def read_latest(store: ResultsStore, runs: Iterable[Manifest]) -> tuple[dict[str
     runs = tuple(runs)
     searches = newest_searches(runs)
     objectives = {stack: objective_of_search(runs[-1]) for stack, runs in searches.items()}
-    read = {stack: told_of(store, _like_the_newest(found), objectives[stack]) for stack, found in searches.items()}
-    told = {stack: found for stack, (found, _) in read.items() if found}
+    found, left_out = figures(store, searches, objectives)
+    return found, (*unusable(runs), *left_out)
+
+
+def figures(
+    store: ResultsStore, searches: Mapping[str, Sequence[Manifest]], objectives: Mapping[str, Objective]
+) -> tuple[dict[str, Latest], tuple[Excluded, ...]]:
+    """Of each set of searches of a variant, of those under the conditions of its newest; and what is not used."""
+    read = {key: told_of(store, _like_the_newest(found), objectives[key]) for key, found in searches.items()}
+    told = {key: found for key, (found, _) in read.items() if found}
     known, _ = capacities(told)
-    excluded = (*unusable(runs), *(each for _, left_out in read.values() for each in left_out))
-    return {stack: latest(found, objectives[stack], known[stack]) for stack, found in told.items()}, excluded
+    excluded = tuple(each for _, left_out in read.values() for each in left_out)
+    return {key: latest(found, objectives[key], known[key]) for key, found in told.items()}, excluded
 
 
 def newest_searches(manifests: Iterable[Manifest]) -> dict[str, tuple[Manifest, ...]]:

@@ -1,13 +1,15 @@
 """`shapebench latest`: the newest capacity and cost of each stack, and how the cost differs from another store."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from analysis.formatting import MISSING, money, number, stack_and_serving_name
+from analysis.formatting import MISSING, commit_text, money, number, stack_and_serving_name
 from analysis.report.tables import Column, Table
 from analysis.results.store import ResultsStore, Scan
 from analysis.verdict.change import Change, Side, read_changes
+from analysis.verdict.history import read_history
 from analysis.verdict.latest import Latest, read_latest
-from shapebench.output import CommandError, note, print_json, print_table
+from shapebench.output import CommandError, note, print_json, print_table, print_text
 from shapebench.skipped import excluded_json, note_excluded, note_skipped, skipped_json
 from stacks.files import stack_names
 
@@ -15,24 +17,34 @@ _REHEARSAL = "rehearsal"
 _OF_REQUESTS = ("predictions/request", "USD/million requests")
 
 
-def print_latest(uri: str, stacks: Sequence[str], *, as_json: bool) -> None:
+def print_latest(uri: str, stacks: Sequence[str], commits: int, *, as_json: bool) -> None:
     """Print the newest variant of each stack that has a capacity search; of the `stacks` if there are any.
+
+    Then each at so many commits, where that is more than 0.
 
     Raises CommandError for a stack that is neither in the store nor in this checkout.
     """
     store = ResultsStore(uri)
     scan = store.scan()
     _require_known(stacks, uri, scan)
-    latest, excluded = read_latest(store, [run for run in scan.manifests if not stacks or run.stack in stacks])
+    runs = [run for run in scan.manifests if not stacks or run.stack in stacks]
+    latest, excluded = read_latest(store, runs)
+    history, of_history = read_history(store, runs, commits) if commits else ({}, ())
+    excluded = tuple({run.run_id: (run, why) for run, why in (*of_history, *excluded)}.values())
     if as_json:
-        found = {stack: each.to_dict() for stack, each in latest.items()}
-        print_json({"latest": found, "excluded": excluded_json(excluded), **skipped_json(scan)})
+        found: dict[str, Any] = {"latest": {stack: each.to_dict() for stack, each in latest.items()}}
+        if commits:
+            found["history"] = {stack: [each.to_dict() for each in found] for stack, found in history.items()}
+        print_json({**found, "excluded": excluded_json(excluded), **skipped_json(scan)})
         return
     if latest:
         # Only where it says something: most requests are one prediction.
         several = any(each.price.instances != 1 for each in latest.values())
         table = _latest_table(latest.values(), several=several)
         print_table(table, dispensable=_OF_REQUESTS[::-1] if several else ())
+        if history:
+            print_text("")
+            print_table(_history_table(history), "At its last commits")
         _note_rehearsal(latest.values())
     else:
         note(
@@ -69,6 +81,14 @@ def print_changes(uri: str, against: str, stacks: Sequence[str], *, as_json: boo
         note_skipped(scan)
 
 
+def require_commits(commits: int, against: str | None) -> None:
+    """Raises CommandError for a number of commits that there is no history of."""
+    if commits < 0:
+        raise CommandError(f"--history is {commits}, which is no number of commits; give 1 or more")
+    if commits and against is not None:
+        raise CommandError("--history is of one store, and --against compares two; leave one of them out")
+
+
 def _require_known(stacks: Sequence[str], uri: str, *scans: Scan) -> None:
     """A stack that has a file and no run was not measured yet; one that has neither is misspelt."""
     known = {*stack_names(), *(stack for scan in scans for stack in scan.stacks)}
@@ -100,6 +120,23 @@ def _latest_table(latest: Iterable[Latest], *, several: bool) -> Table:
     ]
     numbers = ("USD/million", "capacity, 1/s", "USD/h", "deployments", "runs", *(_OF_REQUESTS if several else ()))
     return Table.of("Latest measurement of each stack", ("variant", "measured, UTC"), numbers, rows)
+
+
+def _history_table(history: Mapping[str, Sequence[Latest]]) -> Table:
+    rows = [
+        (
+            f"{stack_and_serving_name(each.newest)}{_marked(each)}",
+            commit_text(each.newest.git_commit),
+            f"{each.measured_at:%Y-%m-%d}",
+            each.usd_per_million.text(money),
+            each.capacity.rps.text(number),
+            str(each.capacity.deployments),
+        )
+        for of_stack in history.values()
+        for each in of_stack
+    ]
+    numbers = ("USD/million", "capacity, 1/s", "deployments")
+    return Table.of("Each stack at its last commits", ("variant", "commit", "measured, UTC"), numbers, rows)
 
 
 def _of_requests(each: Latest) -> tuple[str, str]:

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from tools.pull_request.latest import figure_text, rps_text
-from tools.pull_request.markdown import cell, code, fenced, skipped_details
+from tools.pull_request.latest import Latest, figure_text, rps_text
+from tools.pull_request.markdown import cell, code, fenced, short_commit, skipped_details
 from tools.pull_request.preview import Preview
 
 MARKER = "<!-- shapebench: preview of all stacks -->"
@@ -29,7 +29,7 @@ def compose(previews: Iterable[Preview], expected: Sequence[str], commit: str, r
     rows = [_row(stack, found.get(stack)) for stack in expected]
     head = [
         MARKER,
-        f"### Preview of {len(expected)} stack{'s' if len(expected) != 1 else ''} at {commit[:10]}",
+        f"### Preview of {len(expected)} stack{'s' if len(expected) != 1 else ''} at {short_commit(commit)}",
         "\n".join([_TABLE_HEAD, *rows]),
         skipped_details(line for preview in found.values() for line in preview.store_skipped),
     ]
@@ -90,6 +90,9 @@ def _details(preview: Preview) -> str:
         inside.append(fenced(preview.latest_problem[:_PROBLEM_LIMIT]))
     if preview.latest_excluded:
         inside.append(fenced("\n".join(preview.latest_excluded)[:_PROBLEM_LIMIT]))
+    if len(preview.history) > 1:
+        inside.append("The last commits of main that were measured, each by its own runs:")
+        inside.append(fenced("\n".join(map(_at_commit, preview.history))))
     if preview.changes:
         shown = preview.changes[:_CHANGES_SHOWN]
         lines = [f"{_SIGNS.get(change.op, ' ')} {change.op} {change.kind} {change.name}" for change in shown]
@@ -100,6 +103,12 @@ def _details(preview: Preview) -> str:
     attribute = " open" if preview.failed else ""
     summary = f"<summary>{html.escape(preview.stack)}: {'problems' if preview.failed else 'changes'}</summary>"
     return "\n\n".join([f"<details{attribute}>{summary}", *inside, "</details>"])
+
+
+def _at_commit(at: Latest) -> str:
+    cost, capacity = figure_text(at.usd_per_million), rps_text(at.capacity_rps)
+    commit = short_commit(at.commit or "unknown")
+    return f"{at.measured_at:%Y-%m-%d} {commit} {at.variant}: {cost} USD a million at {capacity} requests/s"
 
 
 def _notes(previews: Collection[Preview], run_url: str) -> str:

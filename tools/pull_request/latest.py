@@ -25,6 +25,7 @@ class Latest(Value):
     rehearsal: bool = False
     """Measured on one machine, so that it says nothing about a node shape."""
     measured_at: datetime
+    commit: str | None = None
     objective: str
     capacity_rps: Figure
     usd_per_million: Figure
@@ -75,6 +76,7 @@ class Answer(Skipped):
     """The whole output of `shapebench latest --json`, by stack."""
 
     latest: dict[str, Latest]
+    history: dict[str, tuple[Latest, ...]] = {}
     excluded: tuple[ExcludedRun, ...] = ()
 
 

@@ -15,6 +15,10 @@ def fenced(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{text}\n{fence}"
 
 
+def short_commit(commit: str) -> str:
+    return commit[:10]
+
+
 def code(text: str) -> str:
     """The text in one line, as a code span that no run of backticks in it ends."""
     line, fence = " ".join(text.split()), "`" * (_longest_run(text) + 1)

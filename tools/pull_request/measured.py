@@ -18,7 +18,7 @@ from tools.pull_request.latest import (
     figure_text,
     rps_text,
 )
-from tools.pull_request.markdown import cell, code, fenced, skipped_details
+from tools.pull_request.markdown import cell, code, fenced, short_commit, skipped_details
 
 MARKER = "<!-- shapebench: measurement of the changed stacks -->"
 """The first line of the comment, by which it is found again."""
@@ -85,14 +85,14 @@ def read_measurement(folder: Path) -> Measurement:
 def compose(measurement: Measurement, expected: Sequence[str], commit: str, run_url: str) -> str:
     """The whole comment. An expected stack without an answer has a row that says so."""
     if not expected:
-        title = f"### Nothing to measure at {commit[:10]}"
+        title = f"### Nothing to measure at {short_commit(commit)}"
         return f"{MARKER}\n\n{title}\n\nNo GKE stack differs from the target branch.\n\n{_link(run_url)}"
     rows = [_row(stack, measurement) for stack in expected]
     found = [measurement.changes[stack] for stack in expected if stack in measurement.changes]
     details = [_details(each, measurement.sweeps.get(each.stack)) for each in found]
     head = [
         MARKER,
-        f"### Measurement of {_count(len(expected), 'stack')} at {commit[:10]}",
+        f"### Measurement of {_count(len(expected), 'stack')} at {short_commit(commit)}",
         "\n".join([_TABLE_HEAD, *rows]),
         *filter(None, [skipped_details(measurement.skipped)]),
     ]

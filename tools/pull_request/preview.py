@@ -31,6 +31,8 @@ class Preview(Value):
     """Errors and policy violations."""
     latest: Latest | None = None
     """What the results store of the main branch says; None where there is none, or it has no capacity search."""
+    history: tuple[Latest, ...] = ()
+    """What it says of each of the last commits, of the runs of that commit alone; the newest first."""
     latest_problem: str | None = None
     """Why that store could not be read."""
     latest_excluded: tuple[str, ...] = ()
@@ -69,6 +71,7 @@ def read_latest(stack: str, printed: str) -> dict[str, Any]:
     found = Answer.model_validate_json(printed)
     return {
         "latest": found.latest.get(stack),
+        "history": found.history.get(stack, ()),
         "latest_excluded": tuple(excluded_lines(found.excluded)),
         "store_skipped": tuple(found.lines),
     }

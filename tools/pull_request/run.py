@@ -12,6 +12,8 @@ from tools.stack import activated_environment, ensure_stack, uses_embedded_backe
 
 # The user's choice of a backend; without them tools/env.sh takes the embedded one.
 _BACKEND_VARIABLES = ("PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN")
+# Of the history in the comment.
+_COMMITS = 5
 
 
 def preview(stack: str) -> Preview:
@@ -35,7 +37,7 @@ def preview(stack: str) -> Preview:
 def _latest(stack: str, store: str, environment: dict[str, str]) -> dict[str, Any]:
     """What the stack was last measured at. A store that cannot be read is no reason for a preview to fail."""
     read = subprocess.run(
-        ["shapebench", "latest", "--results", store, "--stack", stack, "--json"],  # noqa: S607 (tools/env.sh sets PATH)
+        ["shapebench", "latest", "--results", store, "--stack", stack, "--history", str(_COMMITS), "--json"],  # noqa: S607 (tools/env.sh sets PATH)
         cwd=ROOT,
         env=environment,
         capture_output=True,

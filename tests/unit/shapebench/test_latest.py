@@ -37,6 +37,37 @@ def test_the_latest_figures_of_a_stack_have_their_date(stores):
     assert found["8cpu-16gb"]["runs"] == 3
 
 
+def test_the_history_of_a_stack_has_a_row_for_each_commit(stores):
+    store = ResultsStore(stores[0])
+    at = STARTED_AT + timedelta(hours=5)
+    write_run(store, *make_search(30, 9, deployment=f"d{9:011x}", finished_at=at, git_commit=f"{'c' * 40}-dirty"))
+    result = invoke("--results", stores[0], "--history", "5")
+    assert result.exit_code == 0, result.stderr
+    _, history = result.stdout.split("At its last commits")
+    assert "cccccccccc-dirty" in history
+    found = json.loads(invoke("--results", stores[0], "--history", "5", "--json").stdout)["history"]
+    newest, first = found["8cpu-16gb"]
+    assert newest["commit"] == f"{'c' * 40}-dirty"
+    assert newest["usd_per_million"]["value"] > 1.5 * first["usd_per_million"]["value"]
+    assert (newest["runs"], first["runs"]) == (1, 3)
+    only_newest = invoke("--results", stores[0], "--history", "1").stdout
+    assert len(only_newest.splitlines()) == len(result.stdout.splitlines()) - 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--history", "-1"), "--history is -1, which is no number of commits"),
+        (("--history", "2", "--against", "x"), "--history is of one store, and --against compares two"),
+    ],
+)
+def test_a_history_that_there_is_not_is_one_error(stores, arguments, named):
+    result = invoke("--results", stores[0], *arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert named in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_only_the_stacks_that_are_named_are_shown(stores):
     result = invoke("--results", stores[0], "--stack", "2cpu-4gb")
     assert (result.exit_code, result.stdout) == (0, "")

@@ -83,6 +83,24 @@ def test_a_stack_that_was_measured_shows_its_cost_its_capacity_and_the_day():
     )
 
 
+def test_the_last_commits_are_shown_where_there_is_more_than_one():
+    def at(commit, usd):
+        figure = Figure(value=usd, low=usd - 0.5, high=usd + 0.5)
+        return Latest(
+            variant="8cpu-16gb", measured_at=datetime(2026, 11, 20, tzinfo=UTC), commit=commit, objective="p99",
+            capacity_rps=Figure(value=50, low=40, high=60), usd_per_million=figure, usd_hourly=1,
+            prices_as_of="2026-11-24", deployments=1, runs=1,
+        )  # fmt: skip
+
+    newest, first = at("0123456789abcdef-dirty", 3.0), at(None, 4.0)
+    text = comment(preview(history=(newest, first)))
+    assert (
+        "2026-11-20 0123456789 8cpu-16gb: 3.00 (2.50 to 3.50) USD a million at 50.0 (40.0 to 60.0) requests/s\n"
+        "2026-11-20 unknown 8cpu-16gb: 4.00 (3.50 to 4.50) USD a million at 50.0 (40.0 to 60.0) requests/s\n"
+    ) in text
+    assert "The last commits" not in comment(preview(history=(newest,)))
+
+
 def test_what_is_wrong_in_the_results_store_is_named_once_and_hides_no_stack():
     damaged = "skipped: runs/stack=8cpu-16gb/1.json is not what was written"
     text = comment(preview(store_skipped=(damaged,), latest_excluded=("not used: 2: its files are missing",)))

@@ -95,4 +95,4 @@ def test_a_results_store_that_cannot_be_read_fails_no_preview(log: Path, monkeyp
     latest_printer(log.parent, "", 1)
     found = run.preview("8cpu-16gb")
     assert not found.failed
-    assert found.latest_problem == "latest --results gs://results --stack 8cpu-16gb --json"
+    assert found.latest_problem == "latest --results gs://results --stack 8cpu-16gb --history 5 --json"
