@@ -277,6 +277,19 @@ def report(  # noqa: PLR0913, PLR0917 - as many as the command has options
         report_runs(results, out, asked, seed=seed)
 
 
+@app.command("open")
+def open_(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder that `shapebench report` wrote into.")
+    ] = Path("report"),
+) -> None:
+    """Show the report in a browser."""
+    from shapebench.commands.open_report import open_report  # noqa: PLC0415 - start-up
+
+    with one_line_errors():
+        open_report(folder)
+
+
 @app.command()
 def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
     results: Results = "results",

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+REPORT_HTML = "report.html"
+
 
 def check_folder(folder: Path) -> None:
     """Raise OSError that names what is in the way where a folder cannot be made or written into; makes nothing."""

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from analysis.report.collect import Findings
 from analysis.report.document import Document, RunPage, document
-from analysis.report.folders import make_folder
+from analysis.report.folders import REPORT_HTML, make_folder
 from analysis.report.markdown import code, escaped
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -22,7 +22,7 @@ def write_report(
     """
     content = document(findings, seed=seed, drawn=drawn)
     make_folder(folder)
-    html, markdown = folder / "report.html", folder / "report.md"
+    html, markdown = folder / REPORT_HTML, folder / "report.md"
     for path in (html, markdown):
         # In one step, so that nobody reads half of it.
         half_written = path.with_name(f".{path.name}.half-written")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import typer
 
-from analysis.report.folders import check_folder
+from analysis.report.folders import REPORT_HTML, check_folder
 from analysis.report.tables import Column, Table
 from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
@@ -244,7 +244,7 @@ def _to_the_end(journal: Journal, request: Request, grid_usd: float | None) -> i
         note(f"the outcome was not written into {journal.folder}: {error}; the comment on a pull request will lack it")
     code = _end(outcome, lines, is_rehearsal=is_rehearsal)
     if outcome.last.finished_runs:
-        print_text(f"Report: {request.report / 'report.html'}")
+        print_text(f"Report: {request.report / REPORT_HTML}")
     return _INTERRUPTED if was_cut_off else code
 
 
