@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.formatting import MISSING, count, money, percent
+from analysis.formatting import MISSING, count, counted, money, percent
 from analysis.objective import Asked
 from analysis.planning.day import (
     LOWEST_TARGET_PERCENT,
@@ -203,8 +203,8 @@ def _autoscaler(best: VariantDay, fleet: FleetDay, day: Day) -> Iterator[str]:
     billed = f"an empty node is billed for {_duration(delays.removal_s)}"
     if starts:
         yield (
-            f"Start-up, from {starts} measured {'start' if starts == 1 else 'starts'} of its pods and an assumed one of"
-            f" new nodes: {start_up}. Assumed: {billed}."
+            f"Start-up, with pods from {counted(starts, 'measured start')} and new nodes as given or assumed:"
+            f" {start_up}. Assumed: {billed}."
         )
     else:
         yield f"Assumed, not measured: {start_up}; {billed}."

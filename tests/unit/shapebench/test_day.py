@@ -78,7 +78,7 @@ def test_the_starts_that_runs_recorded_replace_the_assumed_ones(tmp_path):
     searched_run(ResultsStore(str(tmp_path)), Server(2, steady(80)), 2, 300, seed=4, replicas=replicas)
     result = invoke(*SMOOTH, "--results", str(tmp_path))
     assert (
-        "Start-up, from 3 measured starts of its pods and an assumed one of new nodes: a pod on a new node serves"
+        "Start-up, with pods from 3 measured starts and new nodes as given or assumed: a pod on a new node serves"
         " 4.17 min after it is asked for, on an empty node 40 s. Assumed: an empty node is billed for 10 min."
     ) in result.stdout
     assumed = invoke(*SMOOTH, "--results", str(tmp_path), "--start-up", "3min", "--pod-start-up", "1min").stdout
