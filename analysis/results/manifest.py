@@ -130,11 +130,15 @@ class Machine(Record):
 class Replica(Machine):
     """What a replica ran on. `name` is that of its samples: its pod, or `server` on this machine.
 
+    `machine` is the id of its node's machine, which a machine of the same name that replaces it does not have. None
+    where that is unknown, as on this machine, without the right to read nodes, and in older manifests.
+
     `ready_after_s` is how long its pod took from its node's choice until it was ready: images, model load, warm-up.
     None where that is unknown, as on this machine, once its container was started again, and in older manifests.
     """
 
     name: str
+    machine: Annotated[str | None, Field(max_length=100, exclude_if=is_none)] = None
     ready_after_s: Annotated[float | None, Field(ge=0, le=1e6, exclude_if=is_none)] = None
 
 

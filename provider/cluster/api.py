@@ -82,6 +82,12 @@ class Cluster(Protocol):
     def pods(self, selector: str) -> list[Json]:
         """The pods with these labels."""
 
+    def machine_of(self, node: str) -> str | None:
+        """The id of a node's machine, which a machine of the same name that replaces it does not have.
+
+        None where the user may not read nodes, which is no right in a namespace.
+        """
+
     def delete_pod(self, name: str, uid: str) -> None:
         """Delete the pod of this name, if it is still the one with this UID; returns before it is gone."""
 

@@ -109,6 +109,14 @@ class KubeApi:
     def pods(self, selector: str) -> list[Json]:
         return self._items(self._core.list_namespaced_pod, label_selector=selector)
 
+    def machine_of(self, node: str) -> str | None:
+        try:
+            found = json.loads(self._call(self._core.read_node, node))
+        except ClusterError:
+            return None
+        # That of the instance on every cloud: https://kubernetes.io/docs/reference/node/node-status/#info
+        return found.get("status", {}).get("nodeInfo", {}).get("systemUUID") or None
+
     def delete_pod(self, name: str, uid: str) -> None:
         options = {"preconditions": {"uid": uid}}
         try:

@@ -197,14 +197,16 @@ def replicas_of(cluster: Cluster, servers: Sequence[ServerPod], warn: Callable[[
             f"the CPU of {unread} is unknown ({error}), so the run is not compared with runs on a known CPU; to read"
             " it, `kubectl exec` must work, and the server's image must have `sh`"
         )
-    return tuple(_replica(server, printed.get(server.name, "")) for server in servers)
+    machines = {node: cluster.machine_of(node) for node in {server.node for server in servers} if node}
+    return tuple(_replica(server, printed.get(server.name, ""), machines.get(server.node or "")) for server in servers)
 
 
-def _replica(server: ServerPod, printed: str) -> Replica:
+def _replica(server: ServerPod, printed: str, machine: str | None) -> Replica:
     kernel, _, cpuinfo = printed.partition("\n")
     return Replica(
         name=server.name,
         node=server.node,
+        machine=machine,
         ready_after_s=server.ready_after_s,
         **machine_facts(cpuinfo, kernel),
     )

@@ -276,6 +276,7 @@ def test_a_run_says_on_which_node_and_cpu_every_pod_ran(api: client.ApiClient, r
     for run in runs:
         assert {each.name for each in run.replicas} == {pod.metadata.name for pod in pods(api, SERVER_LABELS)}
         assert all(0 < (each.ready_after_s or 0) < 600 for each in run.replicas)
+        assert {each.machine for each in run.replicas} == {node.status.node_info.system_uuid or None}
         assert run.generator.machine
         for machine in (*run.replicas, run.generator.machine):
             assert machine.node == node.metadata.name

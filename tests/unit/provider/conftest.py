@@ -124,6 +124,9 @@ class ProcessCluster:
         if self.unreachable:
             raise ClusterError("the cluster's API gave no usable answer for 600 s (MaxRetryError)")
 
+    def machine_of(self, node: str) -> str | None:
+        return f"machine of {node}"
+
     def pods(self, selector: str) -> list[Json]:
         self._require_reachable()
         if not selector.startswith("batch.kubernetes.io/job-name="):

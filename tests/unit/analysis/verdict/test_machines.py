@@ -34,3 +34,16 @@ def test_all_runs_of_this_machine_share_it_whatever_they_name_it():
 def test_a_run_that_names_no_node_has_those_of_its_stack():
     here, same, other = on(None), on(None), on(None, stack="4cpu-8gb")
     assert sets_of(here, same, other) == {frozenset({0, 1}), frozenset({2})}
+
+
+def of(machine, **changes):
+    return manifest().model_copy(update={"replicas": (Replica(name="pod", node="node", machine=machine),), **changes})
+
+
+def test_a_machine_that_replaces_one_of_its_name_is_another():
+    assert sets_of(of("one"), of("other"), of("one")) == {frozenset({0, 2}), frozenset({1})}
+
+
+def test_a_node_whose_machine_is_not_known_may_be_any_of_its_name():
+    assert sets_of(of("one"), of(None), on("node")) == {frozenset({0, 1, 2})}
+    assert sets_of(of("one"), of("other"), of(None)) == {frozenset({0, 1, 2})}

@@ -61,6 +61,18 @@ def test_a_pod_is_deleted_only_while_it_is_the_one_that_was_meant(server: Script
     assert [json.loads(body) for body in server.bodies] == [{"preconditions": {"uid": "uid-0"}}] * 3
 
 
+def test_the_machine_of_a_node_is_known_where_nodes_may_be_read(server: ScriptedApi) -> None:
+    server.answers = [
+        (200, {"status": {"nodeInfo": {"systemUUID": "8a3c"}}}),
+        (200, {"status": {"nodeInfo": {"systemUUID": ""}}}),
+        (200, {}),
+        refusal(403, "nodes is forbidden"),
+        refusal(404, "not found"),
+    ]
+    assert [api(server).machine_of("n") for _ in range(5)] == ["8a3c", None, None, None, None]
+    assert {(method, path) for method, path, _ in server.seen} == {("GET", "/api/v1/nodes/n")}
+
+
 def test_a_missing_object_and_a_refused_call_are_different_errors(server: ScriptedApi) -> None:
     server.answers = [refusal(404, 'pods "p" not found'), refusal(403, "pods is forbidden"), refusal(401, "no")]
     with pytest.raises(NotFoundError, match='pods "p" not found'):

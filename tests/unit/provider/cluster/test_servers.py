@@ -235,6 +235,9 @@ class Refusing:
         self.refused = refused
         self.asked: list[tuple[str, tuple[object, ...]]] = []
 
+    def machine_of(self, node: str) -> str | None:
+        return None if node == "n3" else f"machine-{node}"
+
     def execute(self, pod: str, *asked: object) -> str:
         self.asked.append((pod, asked[:2]))
         if pod == self.refused:
@@ -248,11 +251,11 @@ def test_after_a_refused_command_no_other_server_is_asked_and_one_message_names_
     servers = [ServerPod(name=f"s{at}", uid="u", ready=True, restarts=0, image=None, node=f"n{at}") for at in range(4)]
     replicas = replicas_of(cast("Cluster", cluster), servers, said.append)
     assert cluster.asked == [("s0", (NAME, MACHINE_COMMAND)), ("s1", (NAME, MACHINE_COMMAND))]
-    assert [(each.name, each.node, each.cpu_model, each.kernel) for each in replicas] == [
-        ("s0", "n0", "AMD EPYC 7B12", "6.6.72+"),
-        ("s1", "n1", None, None),
-        ("s2", "n2", None, None),
-        ("s3", "n3", None, None),
+    assert [(each.name, each.node, each.machine, each.cpu_model, each.kernel) for each in replicas] == [
+        ("s0", "n0", "machine-n0", "AMD EPYC 7B12", "6.6.72+"),
+        ("s1", "n1", "machine-n1", None, None),
+        ("s2", "n2", "machine-n2", None, None),
+        ("s3", "n3", None, None, None),
     ]
     (line,) = said
     assert line == (
