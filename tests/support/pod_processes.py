@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -124,6 +125,14 @@ class PodProcesses:
         """Kill a container, as the kernel does; its status then gives the reason."""
         self._reasons[container] = reason
         os.killpg(self._running[container].pid, signal.SIGKILL)
+
+    def wait_for_rows(self, limit_s: float = 60) -> None:
+        """Until the generator has written a row, which is some time after the first answer."""
+        until = time.monotonic() + limit_s
+        while not any(path.read_bytes().count(b"\n") > 1 for path in self._folder.glob("volumes/*/locust-?.csv")):
+            if time.monotonic() > until:
+                raise TimeoutError(f"the generator wrote no row within {limit_s:g} s")
+            time.sleep(0.05)
 
     def suspend(self, container: str) -> None:
         """Suspend a container."""

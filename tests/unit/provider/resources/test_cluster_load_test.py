@@ -360,7 +360,11 @@ def test_without_the_pod_of_the_master_the_rows_of_the_other_are_stored(cluster:
 
 
 def test_a_killed_container_of_one_of_two_pods_is_named(cluster: Any, inputs: Any) -> None:
-    cluster.during = lambda cluster: cluster.all_pods[1].kill(GENERATOR)
+    def kill(cluster: Any) -> None:
+        cluster.all_pods[1].wait_for_rows()
+        cluster.all_pods[1].kill(GENERATOR)
+
+    cluster.during = kill
     message, _, rows = fails(cluster, of_two_pods(inputs, duration_s=600.0))
     assert "a pod of the load generator was lost (number 2 of 2: OOMKilled)" in message
     assert rows > 0
