@@ -31,6 +31,12 @@ def cluster(api: client.ApiClient) -> Iterator[dynamic.DynamicClient]:
     yield dynamic.DynamicClient(api)
     extensions.delete_custom_resource_definition(DEFINITION["metadata"]["name"])
     core.delete_namespace(NAMESPACE)
+    # What it holds goes later, and other tests on this server compare what is there before and after them.
+    eventually(lambda: NAMESPACE not in _namespaces(core), "the namespace is gone")
+
+
+def _namespaces(core: client.CoreV1Api) -> set[str]:
+    return {each.metadata.name for each in core.list_namespace().items}
 
 
 def _is_served(api: client.ApiClient) -> bool:
