@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from itertools import groupby
 
 from analysis.objective import Objective
 from analysis.results.manifest import Manifest
@@ -21,27 +20,19 @@ def read_history(
     of_commit: dict[tuple[str, str], list[Manifest]] = defaultdict(list)
     for run in runs:
         of_commit[run.stack, run.git_commit or ""].append(run)
-    searches = [found for group in of_commit.values() for found in newest_searches(group).values()]
-    newest_first = sorted(searches, key=lambda found: found[-1].run_id, reverse=True)
-    last = {
-        f"{stack} {of_stack[-1].git_commit}": (stack, of_stack)
-        for stack, found in groupby(sorted(newest_first, key=_stack), key=_stack)
-        for of_stack in list(found)[:most]
-    }
+    of_stack: dict[str, list[tuple[Manifest, ...]]] = defaultdict(list)
+    for group in of_commit.values():
+        for stack, found in newest_searches(group).items():
+            of_stack[stack].append(found)
+    searches: dict[str, tuple[Manifest, ...]] = {}
     objectives: dict[str, Objective] = {}
-    for stack, found in last.values():
-        objectives.setdefault(stack, objective_of_search(found[-1]))
-    known, excluded = figures(
-        store,
-        {key: found for key, (_, found) in last.items()},
-        {key: objectives[stack] for key, (stack, _) in last.items()},
-    )
-    history: dict[str, tuple[Latest, ...]] = {}
-    for key, latest in known.items():
-        stack, _ = last[key]
-        history[stack] = (*history.get(stack, ()), latest)
-    return history, excluded
-
-
-def _stack(runs: tuple[Manifest, ...]) -> str:
-    return runs[-1].stack
+    for stack, of_commits in sorted(of_stack.items()):
+        newest_first = sorted(of_commits, key=lambda found: found[-1].run_id, reverse=True)[:most]
+        for found in newest_first:
+            key = f"{stack} {found[-1].git_commit}"
+            searches[key], objectives[key] = found, objective_of_search(newest_first[0][-1])
+    known, excluded = figures(store, searches, objectives)
+    history: dict[str, tuple[Latest, ...]] = defaultdict(tuple)
+    for latest in known.values():
+        history[latest.newest.stack] += (latest,)
+    return dict(history), excluded

@@ -34,7 +34,7 @@ def print_latest(uri: str, stacks: Sequence[str], commits: int, *, as_json: bool
     if as_json:
         found: dict[str, Any] = {"latest": {stack: each.to_dict() for stack, each in latest.items()}}
         if commits:
-            found["history"] = {stack: [each.to_dict() for each in found] for stack, found in history.items()}
+            found["history"] = {stack: [each.to_dict() for each in of_stack] for stack, of_stack in history.items()}
         print_json({**found, "excluded": excluded_json(excluded), **skipped_json(scan)})
         return
     if latest:

@@ -1,6 +1,7 @@
 """Runs and variants with figures that the tests choose."""
 
 import math
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,10 +9,11 @@ import pytest
 from analysis.capacity.evidence import Basis, Evidence, NoEvidence
 from analysis.interval import Interval
 from analysis.results.manifest import Replica
+from analysis.results.store import ResultsStore
 from analysis.verdict.at_one_load import AtOneLoad
 from analysis.verdict.variants import Variant
 from analysis.verdict.verdict import Judged
-from bench.stores.synthetic import make_manifest
+from bench.stores.synthetic import STARTED_AT, make_manifest, make_search, write_run
 from stacks.load_profiles import PROFILES
 from stacks.serving_variant import Batching
 
@@ -38,6 +40,14 @@ def manifest(stack: str = "8cpu-16gb", load: str = "smoke", deployment: int | No
         "replicas": () if deployment is None else (Replica(name="server", node=f"{stack}-{deployment}"),),
     }
     return made.model_copy(update=changes)
+
+
+def measure(store: ResultsStore, rps: float, seed: int, inter_op: int = 4, **changes: Any):
+    """Store a search, each of a deployment of its own, so many minutes after the first."""
+    serving = make_manifest(PROFILES["capacity"]).serving.model_copy(update={"inter_op": inter_op})
+    at = STARTED_AT + timedelta(minutes=seed)
+    fields = {"deployment": f"d{seed:011x}", "serving": serving, "started_at": at, "finished_at": at}
+    return write_run(store, *make_search(rps, seed, **fields | changes))
 
 
 def searched(rps: float, stack: str = "8cpu-16gb", deployment: int | None = None, sure: float = 0.01, **serving: Any):

@@ -1,17 +1,8 @@
-from datetime import timedelta
-
 import pytest
 
 from analysis.verdict.history import read_history
-from bench.stores.synthetic import STARTED_AT, make_manifest, make_search, write_run
 from stacks.load_profiles import PROFILES
-
-
-def measure(store, rps, number, commit, inter_op=4, **changes):
-    serving = make_manifest(PROFILES["capacity"]).serving.model_copy(update={"inter_op": inter_op})
-    at = STARTED_AT + timedelta(minutes=number)
-    fields = {"deployment": f"d{number:011x}", "serving": serving, "started_at": at, "finished_at": at}
-    return write_run(store, *make_search(rps, number, **fields | {"git_commit": commit} | changes))
+from tests.unit.analysis.verdict.conftest import measure
 
 
 def read(store, most=5):
@@ -19,10 +10,10 @@ def read(store, most=5):
 
 
 def test_each_commit_has_the_figure_of_its_own_runs_the_newest_first(store):
-    measure(store, 90, 1, "a" * 40)
+    measure(store, 90, 1, git_commit="a" * 40)
     for number in (2, 3):
-        measure(store, 60, number, "b" * 40)
-    measure(store, 30, 4, "c" * 40, stack="2cpu-4gb")
+        measure(store, 60, number, git_commit="b" * 40)
+    measure(store, 30, 4, git_commit="c" * 40, stack="2cpu-4gb")
     history = read(store)
     assert {stack: [each.newest.git_commit[0] for each in found] for stack, found in history.items()} == {
         "8cpu-16gb": ["b", "a"],
@@ -37,27 +28,27 @@ def test_each_commit_has_the_figure_of_its_own_runs_the_newest_first(store):
 
 def test_a_commit_that_is_measured_again_is_the_newest_and_older_ones_are_left_out(store):
     for number, commit in enumerate("abca"):
-        measure(store, 60, number, commit * 40)
+        measure(store, 60, number, git_commit=commit * 40)
     assert [each.newest.git_commit[0] for each in read(store, most=2)["8cpu-16gb"]] == ["a", "c"]
 
 
 def test_all_commits_are_shown_at_the_objective_of_the_newest_search(store):
-    measure(store, 60, 1, "a" * 40)
-    measure(store, 60, 2, "b" * 40)
-    newest, first = read(store)["8cpu-16gb"]
-    assert newest.objective == first.objective
+    other = PROFILES["capacity"].model_copy(update={"latency_ms": 900})
+    measure(store, 60, 1, git_commit="a" * 40, load=other)
+    measure(store, 60, 2, git_commit="b" * 40)
+    assert [each.objective.latency_ms for each in read(store)["8cpu-16gb"]] == [500, 500]
 
 
 def test_runs_outside_a_checkout_are_of_one_unknown_commit(store):
-    measure(store, 60, 1, None)
-    measure(store, 60, 2, None)
+    measure(store, 60, 1, git_commit=None)
+    measure(store, 60, 2, git_commit=None)
     [found] = read(store)["8cpu-16gb"]
     assert (found.newest.git_commit, found.capacity.runs) == (None, 2)
 
 
 def test_a_search_of_an_earlier_commit_whose_rows_are_damaged_is_named(store, tmp_path):
-    measure(store, 60, 1, "a" * 40)
-    measure(store, 60, 2, "b" * 40)
+    measure(store, 60, 1, git_commit="a" * 40)
+    measure(store, 60, 2, git_commit="b" * 40)
     first = min(store.scan().manifests, key=lambda run: run.run_id)
     for part in (tmp_path / "results").rglob(f"*{first.run_id}*/*.parquet"):
         part.write_bytes(b"damaged")

@@ -7,13 +7,7 @@ from analysis.results.manifest import Validity
 from analysis.verdict.latest import read_latest
 from bench.stores.synthetic import STARTED_AT, make_manifest, make_search, write_run
 from stacks.load_profiles import PROFILES
-
-
-def measure(store, rps, seed, inter_op=4, **changes):
-    serving = make_manifest(PROFILES["capacity"]).serving.model_copy(update={"inter_op": inter_op})
-    at = STARTED_AT + timedelta(minutes=seed)
-    fields = {"deployment": f"d{seed:011x}", "serving": serving, "started_at": at, "finished_at": at}
-    return write_run(store, *make_search(rps, seed, **fields | changes))
+from tests.unit.analysis.verdict.conftest import measure
 
 
 def read(store):
