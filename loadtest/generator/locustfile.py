@@ -70,9 +70,6 @@ def _start(environment: Environment, runner: LocalRunner | MasterRunner | Worker
         # Only here: what a client library starts would not outlive the fork.
         PlannedUser.new_client = staticmethod(clients(PLAN, BODIES, runner.worker_index))
         Worker(PLAN, environment, runner, MARKS, DISPATCHER).start()
-    if isinstance(runner, MasterRunner) and environment.parsed_options:
-        # Locust waits for as many as it has forked itself.
-        environment.parsed_options.expect_workers = PLAN.workers
     if not isinstance(runner, WorkerRunner):
         PlannedShape.master = Master(PLAN, environment, runner, MARKS)
         PlannedShape.master.start()

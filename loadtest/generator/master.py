@@ -18,7 +18,7 @@ from loadtest.generator.monitoring.clock import epoch_s, now_us
 from loadtest.generator.monitoring.server_watch import Stop
 from loadtest.generator.phases import PhaseMarks
 from loadtest.generator.plan import LoadTestPlan, worker_name
-from loadtest.generator.pods import clocks_apart
+from loadtest.generator.pods import WorkerClocks
 from loadtest.generator.report import Report
 
 _CHECK_S = 0.5
@@ -48,6 +48,8 @@ class Master:
         # Locust has already forked the workers.
         self._workers = psutil.Process().children() if self._has_workers else []
         self._names: dict[int, str] = {}
+        self._clocks = WorkerClocks()
+        self._started: set[int] = set()
         self._ready: set[int] = set()
         self._schedules_done: set[int] = set()
         self._totals: dict[int, dict[str, Any]] = {}
@@ -60,6 +62,7 @@ class Master:
             HEARTBEAT: self._on_heartbeat, READY: self._on_ready, WARM: self._on_warm, STOP: self._on_stop,
             SCHEDULE_DONE: self._on_schedule_done, DONE: self._on_done,
         }  # fmt: skip
+        self._let_locust_begin_with(self._plan.workers + 1)
         for message, handler in handlers.items():
             self._runner.register_message(message, lambda msg, handler=handler, **_: handler(msg.data))
         events.test_start.add_listener(lambda **_: self._begin())
@@ -113,19 +116,31 @@ class Master:
         self._has_begun = True
         self._report.begin()
 
+    def _let_locust_begin_with(self, workers: int) -> None:
+        """Locust begins when as many workers are connected, and each connects before it has started.
+
+        Users of one that is told to begin before have no client, or its schedule never begins.
+        """
+        if self._has_workers and self._environment.parsed_options:
+            self._environment.parsed_options.expect_workers = workers
+
     def _send(self, message: str, **data: object) -> None:
         self._runner.send_message(message, data)
 
     def _on_heartbeat(self, heartbeat: dict[str, Any]) -> None:
         self._names[heartbeat["pid"]] = worker_name(heartbeat["worker"])
+        self._clocks.add(heartbeat["worker"], heartbeat["now_us"], now_us())
+        self._started.add(heartbeat["worker"])
+        if self._all(self._started):
+            self._let_locust_begin_with(self._plan.workers)
         try:
             self._report.add(heartbeat)
         except OSError:
             gevent.spawn(self.end, "caller_gone", "nobody reads its output any more")
 
     def _on_ready(self, message: dict[str, Any]) -> None:
-        apart = clocks_apart(worker_name(message["worker"]), message["now_us"], now_us())
-        if self._plan.pods > 1 and apart:
+        self._clocks.add(message["worker"], message["now_us"], now_us())
+        if self._plan.pods > 1 and (apart := self._clocks.apart(message["worker"])):
             gevent.spawn(self.end, "clocks_apart", apart)
             return
         self._ready.add(message["worker"])

@@ -161,7 +161,7 @@ class Worker:
     def _send_heartbeats(self) -> None:
         while not self._is_done:
             gevent.sleep(self._plan.limits.report_interval_s)
-            self._send(HEARTBEAT, pid=os.getpid(), **self._heartbeat.beat(self._runner.user_count))
+            self._send(HEARTBEAT, pid=os.getpid(), now_us=now_us(), **self._heartbeat.beat(self._runner.user_count))
             self._sampler.sample(self._heartbeat.cpu_percent)
 
     def _exit_without_master(self) -> None:

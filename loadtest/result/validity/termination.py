@@ -91,6 +91,8 @@ def termination_reasons(termination: Termination) -> list[str]:
         how = ", ".join(filter(None, (_exit_text(termination.exit_code), termination.killed_by)))
         fix = _FIXES.get(termination.killed_by or "", "correct what its log names, and run again")
         return [f"the load generator crashed ({how}), so requests are missing; {fix}; the end of its log: {log}"]
+    if termination.totals["counted_requests"] is None:
+        return ["not all processes of the load generator reported their totals, so requests may be missing; run again"]
     return []
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.generator.pod.sidecar import answer
-from loadtest.generator.pods import clocks_apart, wait_for_master
+from loadtest.generator.pods import WorkerClocks, wait_for_master
 from stacks.load_profiles import PROFILES
 
 
@@ -35,5 +35,16 @@ def test_a_pod_that_waits_ends_when_the_test_is_interrupted(tmp_path: Path) -> N
 
 
 def test_clocks_that_differ_by_less_than_a_message_may_take_are_one() -> None:
-    assert clocks_apart("locust-1", 1_000_000, 1_200_000) is None
-    assert clocks_apart("locust-1", 5_000_000, 1_000_000) == "that of locust-1 by 4.0 s"
+    clocks = WorkerClocks()
+    clocks.add(1, 1_000_000, 1_200_000)
+    assert clocks.apart(1) is None
+
+
+@pytest.mark.parametrize("ahead_us", [-4_000_000, 4_000_000])
+def test_a_late_message_does_not_pass_for_another_clock_and_another_clock_not_for_a_late_message(ahead_us: int) -> None:
+    clocks = WorkerClocks()
+    for took_us in (5_000_000, 1_000, 2_500_000):
+        clocks.add(0, 1_000_000, 1_000_000 + took_us)
+        clocks.add(1, 1_000_000 + ahead_us, 1_000_000 + took_us)
+    assert clocks.apart(0) is None
+    assert clocks.apart(1) == "that of locust-1 by 4.0 s"

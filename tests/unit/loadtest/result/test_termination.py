@@ -36,7 +36,7 @@ def reasons(termination: Termination, raw_rows: RawRows) -> tuple[str, ...]:
     return outcome_of(plan, termination, raw_rows, SAMPLES_SCHEMA.empty_table(), NO_SERVERS, datetime.now(UTC)).reasons
 
 
-def ending(counted: int = 3, **changes: Any) -> Termination:
+def ending(counted: int | None = 3, **changes: Any) -> Termination:
     fields: dict[str, Any] = {
         "exit_code": 0,
         "totals": {"counted_requests": counted, "stop": None},
@@ -97,6 +97,7 @@ def test_a_run_that_ended_by_itself_with_all_its_rows_is_valid() -> None:
             ending(exit_code=0, totals=stopped("interrupted"), deletion_reason="drained"),
             "load generator's pod was deleted during the test (drained)",
         ),
+        (ending(counted=None), "not all processes of the load generator reported their totals"),
         (ending(counted=4), "Locust counted 4 requests, but 3 rows were read"),
         (ending(counted=2), "Locust counted 2 requests, but 3 rows were read"),
     ],

@@ -228,6 +228,18 @@ def test_a_worker_that_no_longer_answers_ends_the_test_and_is_ended(result_of: R
 
 
 @scenario
+def stopped_workers(serve: Serve, work_dir: Path) -> Any:
+    return interrupted(serve, work_dir, lambda processes: [worker.suspend() for worker in processes[1:]])
+
+
+def test_when_no_worker_answers_any_more_the_test_ends_and_is_not_valid(result_of: ResultOf) -> None:
+    result = result_of(stopped_workers)
+    assert "no longer answers" in result.outcome.reasons[0] or "reported their totals" in result.outcome.reasons[0]
+    assert workers_of(result.outcome.rows) == WORKERS
+    assert result.left == []
+
+
+@scenario
 def killed_master(serve: Serve, work_dir: Path) -> Any:
     return interrupted(serve, work_dir, lambda processes: processes[0].kill())
 
@@ -342,3 +354,33 @@ def test_a_master_that_gets_a_sigterm_as_in_a_deleted_pod_keeps_all_rows(result_
     assert result.outcome.reasons == ("the test was interrupted (SIGTERM), so later requests are missing; run again",)
     assert result.outcome.counted_requests == result.outcome.rows.num_rows == result.seen
     assert result.left == []
+
+
+# A worker looks the server's name up before it listens to its master, and other greenlets of it run meanwhile.
+SLOW_LOOK_UP = """
+import os
+if os.path.basename(os.getcwd()) == "slow-start":
+    import gevent
+    from gevent.resolver.thread import Resolver
+
+    look_up = Resolver.getaddrinfo
+
+    def slowly(*arguments, **named):
+        gevent.sleep(3)
+        return look_up(*arguments, **named)
+
+    Resolver.getaddrinfo = slowly
+"""
+
+
+@pytest.mark.parametrize("mode", ["open", "closed"])
+def test_no_worker_is_told_to_begin_before_it_has_started(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SLOW_LOOK_UP)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    work_dir, url = tmp_path / "slow-start", serve(at_once).url
+    load = {"open": opened(url, work_dir, on_schedule()), "closed": closed(url, work_dir, users=2, duration_s=2.0)}
+    outcome = run(load[mode])
+    assert outcome.reasons == ()
+    assert workers_of(outcome.rows) == WORKERS
