@@ -3,6 +3,9 @@
 Whole sweeps by the conductor, on the simulated fleets of bench.fleets.sweeps. The grid has as many blocks as the
 single-stage procedure needs for the same promise when the variance of each fleet is known: a real grid does not know
 it. Dollars include creating and destroying clusters.
+
+Sweeps of 40 machine types (bench.fleets.machines) are run twice: with what public benchmarks say of their CPUs, and
+with every stack measured.
 """
 
 import math
@@ -19,6 +22,7 @@ import numpy as np
 from bench.figures import Figure, argument_parser, progress, report, start
 from bench.fleets.bare_sweeps import TYPICAL, Played, play
 from bench.fleets.chaos import chaos_problems
+from bench.fleets.machines import MachineSweep, machine_sweep
 from bench.fleets.sweeps import STACKS, TRUTHS, fleet, many, published
 from sweep.candidates import Candidate
 from sweep.settings import SweepSettings
@@ -30,7 +34,7 @@ from sweep.strategies.race import Race
 from sweep.strategies.single_stage import blocks_needed
 from sweep.tasks import Length
 
-SMALLEST = ("--fleets", "1", "--chaos", "1", "--mixed", "1")
+SMALLEST = ("--fleets", "1", "--chaos", "1", "--mixed", "1", "--machines", "1")
 _WITHIN = 0.05
 # Of so many fleets one has 720 variants, too, and on one a grid is simulated.
 _MANY_SHARE, _GRID_SHARE = 20, 40
@@ -54,11 +58,23 @@ class Graded:
         return self.usd / self.grid_usd
 
 
+@dataclass(frozen=True)
+class WithPrior:
+    """A sweep of machine types: how much dearer its choice is than the best, and its dollars, with and without."""
+
+    truth: str
+    more: float
+    usd: float
+    more_without: float
+    usd_without: float
+
+
 def main() -> None:
     parser = argument_parser("sweep", __doc__)
     parser.add_argument("--fleets", type=int, default=200, help="with 15 variants (default: %(default)s)")
     parser.add_argument("--chaos", type=int, default=500, help="sweeps that are cut off (default: %(default)s)")
     parser.add_argument("--mixed", type=int, default=200, help="races of 60 candidates (default: %(default)s)")
+    parser.add_argument("--machines", type=int, default=300, help="sweeps of 40 types (default: %(default)s)")
     parser.add_argument("--first-seed", type=int, default=20_000, help="of the fleets (default: %(default)s)")
     arguments = start(parser, ["numpy", "scipy"])
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.fleets)
@@ -68,6 +84,8 @@ def main() -> None:
         large = seeds[::_MANY_SHARE]
         many_races = list(_shown("720 variants", processes.map(partial(grade, many()), large), len(large)))
         mixed = list(_shown("60 candidates", processes.map(_mixed_race, range(arguments.mixed)), arguments.mixed))
+        machines = range(arguments.first_seed, arguments.first_seed + arguments.machines)
+        priors = list(_shown("40 machine types", processes.map(with_prior, machines), len(machines)))
         chaos = list(_shown("cut off", processes.map(_problems, range(arguments.chaos)), arguments.chaos))
     problems = [problem for found in chaos for problem in found]
     for problem in problems:
@@ -82,6 +100,7 @@ def main() -> None:
             "%",
             ">= 95",
         ),
+        *_prior_figures(priors),
         Figure(f"{arguments.chaos} sweeps that are cut off: problems", len(problems), "", "<= 0"),
     ]
     report("sweep", figures)
@@ -117,6 +136,25 @@ def _figures(name: str, races: Sequence[Graded], bar: str) -> list[Figure]:
     ]
 
 
+def _prior_figures(sweeps: Sequence[WithPrior]) -> Iterator[Figure]:
+    name = f"40 machine types, {len(sweeps)} sweeps"
+    spent = [sum(each.usd for each in sweeps), sum(each.usd_without for each in sweeps)]
+    yield Figure(f"{name}: chosen within 5 %", 100 * _share(each.more <= _WITHIN for each in sweeps), "%", ">= 95")
+    yield Figure(
+        f"{name}: chosen within 5 %, all measured",
+        100 * _share(each.more_without <= _WITHIN for each in sweeps),
+        "%",
+    )
+    yield Figure(f"{name}: dollars of those of measuring all", 100 * spent[0] / spent[1], "%", "<= 60")
+    for truth in dict.fromkeys(each.truth for each in sweeps):
+        of_truth = [each for each in sweeps if each.truth == truth]
+        yield Figure(
+            f"{name}, {truth}: chosen within 5 %", 100 * _share(each.more <= _WITHIN for each in of_truth), "%"
+        )
+        spent = [sum(each.usd for each in of_truth), sum(each.usd_without for each in of_truth)]
+        yield Figure(f"{name}, {truth}: dollars of those of measuring all", 100 * spent[0] / spent[1], "%")
+
+
 def _share(held: Iterator[bool]) -> float:
     return float(np.mean(list(held)))
 
@@ -150,6 +188,23 @@ def grade(candidates: tuple[Candidate, ...], seed: int) -> Graded:
     assert chosen is not None
     more = costs[chosen.candidate.key] / min(costs.values()) - 1
     return Graded(truth.name, more, outcome.last.finished_runs, outcome.last.usd, grid_usd(candidates, world))
+
+
+def with_prior(seed: int) -> WithPrior:
+    """Run the sweep of machine types of a seed with what is known of them, and without."""
+    sweep = machine_sweep(seed, _WITHIN)
+    with_it, without = (_played(sweep, settings) for settings in (sweep.settings, sweep.unknowing))
+    return WithPrior(sweep.truth, *with_it, *without)
+
+
+def _played(sweep: MachineSweep, settings: SweepSettings) -> tuple[float, float]:
+    """By what share the choice is dearer than the best, and the dollars."""
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = simulate(Path(folder) / "race", settings, Cloud(sweep.world), strategy_of(settings))
+    chosen = outcome.last.objectives[0].leader
+    assert chosen is not None
+    least = min(sweep.cost(each.key) for each in settings.candidates)
+    return sweep.cost(chosen.candidate.key) / least - 1, outcome.last.usd
 
 
 def grid_usd(candidates: tuple[Candidate, ...], world: World) -> float:

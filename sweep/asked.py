@@ -1,6 +1,6 @@
 """Reads the settings of a sweep from its file and from options, which override the file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,13 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, InitErrorDetails
 
+from analysis.pricing.stack_cost import kept_cost
 from stacks.explain import SettingsError, explain
-from stacks.files import load_settings
+from stacks.files import load_settings, settings_in
 from stacks.objective import text_of_number
 from sweep.axes import Axes, candidates
 from sweep.machines import Config, made_stacks
+from sweep.prior import StackPrior, priors_of
 from sweep.settings import SweepChoices, SweepSettings
 
 
@@ -47,7 +49,21 @@ def read_settings(file: Path | None, options: Mapping[str, Any]) -> SweepSetting
     # What is made of machines has no stack to leave out.
     found = candidates(asked, made, (lambda key: named("machines" if key == "stacks" else key)) if made else named)
     on_one_machine = not made and load_settings(found[0].stack).platform == "local"
-    return SweepSettings(candidates=found, on_one_machine=on_one_machine, made=made, **choices)
+    priors = _priors(dict.fromkeys(each.stack for each in found), made) if asked.estimate else {}
+    return SweepSettings(candidates=found, on_one_machine=on_one_machine, made=made, priors=priors, **choices)
+
+
+def _priors(stacks: Iterable[str], made: Mapping[str, Config]) -> dict[str, StackPrior]:
+    """What is known of the stacks on GKE, if that tells them apart: of one series it does where all have one CPU."""
+    priced = {}
+    for stack in stacks:
+        settings = settings_in(made[stack]) if stack in made else load_settings(stack)
+        shape = settings.node_shape(stack)
+        if settings.platform == "gke" and (usd_hourly := kept_cost("gke", shape, settings.region, 0).hourly):
+            priced[stack] = shape, usd_hourly
+    cpus = {shape.series.name: shape.series.cpus for shape, _ in priced.values()}
+    is_told_apart = len(cpus) > 1 or any(len(each) == 1 for each in cpus.values())
+    return priors_of(priced) if len(priced) > 1 and is_told_apart else {}
 
 
 def _made(asked: SweepFile, named: Callable[[str], str]) -> dict[str, Config]:

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 from analysis.objective import asked
 from stacks.frozen import Frozen
 from sweep.candidates import Candidate
+from sweep.prior import StackPrior
 
 
 def _share(value: object) -> object:
@@ -39,6 +40,13 @@ class SweepChoices(Frozen):
         float | None, Field(gt=0, description="Hours that the sweep may take. Leave it out for no limit.")
     ] = None
     seed: Annotated[int, Field(ge=0, description="The seed of the order of the runs. Give 0 or more.")] = 1
+    estimate: Annotated[
+        bool,
+        Field(
+            description="Whether to leave out what public results of its CPU, its price and the runs of others put too"
+            " far behind. Give true or false."
+        ),
+    ] = True
     results: Annotated[str, Field(min_length=1, description="The results store: a folder or a URI.")] = "results"
 
 
@@ -46,10 +54,11 @@ class SweepSettings(SweepChoices):
     """What a sweep was asked for, as the journal keeps it. `simulated`: its fleet is made up and measures nothing.
 
     `on_one_machine`: its stacks are on the platform `local`. `made`: the configuration by full key of each stack that
-    the sweep makes of a machine type.
+    the sweep makes of a machine type. `priors`: by stack, what is known of its cost beforehand.
     """
 
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
     simulated: bool = False
     on_one_machine: bool = False
     made: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    priors: Mapping[str, StackPrior] = Field(default_factory=dict)

@@ -16,11 +16,11 @@ from sweep.candidates import Candidate
 from sweep.simulation.world import SimulatedStack, Spread, World
 
 _LOAD = PROFILES["capacity"]
-_LOAD_NODE_USD_HOURLY = 0.138
-_MINUTES = {"create_s": 1200.0, "update_s": 120.0, "destroy_s": 1200.0}
+LOAD_NODE_USD_HOURLY = 0.138
+MINUTES = {"create_s": 1200.0, "update_s": 120.0, "destroy_s": 1200.0}
 _USD_HOURLY = {"2cpu-4gb": 0.603, "4cpu-8gb": 0.587, "8cpu-16gb": 0.578, "8cpu-64gb": 0.837}
 _LARGE = "8cpu-64gb"
-STACKS = {stack: SimulatedStack(usd, usd + _LOAD_NODE_USD_HOURLY, **_MINUTES) for stack, usd in _USD_HOURLY.items()}
+STACKS = {stack: SimulatedStack(usd, usd + LOAD_NODE_USD_HOURLY, **MINUTES) for stack, usd in _USD_HOURLY.items()}
 
 # Spread between deployments: 2 to 5 % (standard deviation).
 _SPREAD = (0.02, 0.05)

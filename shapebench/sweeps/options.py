@@ -62,6 +62,14 @@ def sweep(  # noqa: PLR0913, PLR0917 - as many as the command has options
         int | None, typer.Option(**INT, help="Runs of each candidate at most. (default: the strategy's own number)")
     ] = None,
     within: Within = None,
+    estimate: Annotated[
+        bool | None,
+        typer.Option(
+            "--estimate/--no-estimate",
+            help="Leave out stacks that public results of their CPUs, prices and the runs of others put too far"
+            " behind, or measure every stack. (default: --estimate)",
+        ),
+    ] = None,
     parallel: Annotated[int | None, typer.Option(**INT, help="Stacks that are up at once. (default: 4)")] = None,
     max_usd: Annotated[
         float | None,
@@ -120,6 +128,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - as many as the command has options
         "strategy": strategy,
         "blocks": blocks,
         "within": within,
+        "estimate": estimate,
         "parallel": parallel,
         "max_usd": max_usd,
         "max_hours": max_hours,

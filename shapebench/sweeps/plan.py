@@ -1,6 +1,7 @@
 """What a sweep is expected to take, before anything is made: runs, hours and dollars, by strategy."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from analysis.formatting import MISSING, counted, money
 from analysis.report.tables import Column, Table
@@ -15,16 +16,22 @@ from sweep.simulation.estimate import Range, SweepEstimate, estimate
 from sweep.strategies.create import strategy_of
 
 STRATEGIES = ("race", "grid")
+# What the race takes that measures every stack: what the estimate saves.
+_ALL_MEASURED = "race, --no-estimate"
 
 
 def estimates(
     settings: SweepSettings, expected: Mapping[str, Expected], strategies: Iterable[str] = STRATEGIES
 ) -> dict[str, SweepEstimate]:
     """By strategy, what simulated sweeps took."""
+    changed: dict[str, dict[str, Any]] = {name: {"strategy": name} for name in strategies}
+    if settings.priors and set(changed) == set(STRATEGIES):
+        changed |= {_ALL_MEASURED: {"strategy": "race", "estimate": False}}
     with progress() as show:
         show("simulating the sweep")
         return {
-            name: estimate(settings.model_copy(update={"strategy": name}), expected, strategy_of) for name in strategies
+            name: estimate(settings.model_copy(update=changes), expected, strategy_of)
+            for name, changes in changed.items()
         }
 
 

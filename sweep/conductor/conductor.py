@@ -11,6 +11,7 @@ from sweep.fleet import Expected, Fleet, LastingError
 from sweep.journal.database import JournalError
 from sweep.journal.journal import Journal
 from sweep.journal.records import Result
+from sweep.prior import by_promise
 from sweep.settings import SweepSettings
 from sweep.strategy import Strategy
 from sweep.tasks import Destroy
@@ -61,7 +62,9 @@ class Conductor:
             sweep.lose_journal(str(error))
         except Exception as error:  # noqa: BLE001 - the outcome has it; the loops destroy what is up from before
             sweep.fail(error)
-        self._loops = [asyncio.create_task(StackLoop(sweep, stack).run()) for stack in sweep.state.stacks]
+        # Those that begin first have the first places among the stacks that are up.
+        stacks = list(dict.fromkeys([*by_promise(sweep.settings.priors), *sweep.state.stacks]))
+        self._loops = [asyncio.create_task(StackLoop(sweep, stack).run()) for stack in stacks]
         if self._stops > 1:
             for loop in self._loops:
                 loop.cancel()
@@ -70,7 +73,7 @@ class Conductor:
             ends = await asyncio.gather(*self._loops, return_exceptions=True)
         finally:
             heartbeat.cancel()
-        for stack, end in zip(sweep.state.stacks, ends, strict=True):
+        for stack, end in zip(stacks, ends, strict=True):
             if isinstance(end, Exception):
                 sweep.doing[stack].given_up = repr(end)
                 sweep.fail(end)

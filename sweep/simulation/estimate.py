@@ -1,7 +1,8 @@
 """Estimates the runs, hours and USD of a sweep by simulating it, with the prices and times of its stacks.
 
-The capacities are assumed, not known: per dollar they differ by 25 % between stacks and by 15 % between the candidates
-of one stack (standard deviations of the logarithm). A race ends earlier where they differ more.
+The capacities are assumed, not known: per dollar they differ between stacks as is known beforehand, else by 25 %, and
+by 15 % between the candidates of one stack (standard deviations of the logarithm). A race ends earlier where they
+differ more.
 """
 
 import math
@@ -15,13 +16,14 @@ import numpy as np
 
 from sweep.conductor.snapshot import Outcome
 from sweep.fleet import Expected
+from sweep.prior import VARIANT_SD, StackPrior
 from sweep.settings import SweepSettings
 from sweep.simulation.cloud import Cloud
 from sweep.simulation.run import simulate
 from sweep.simulation.world import SimulatedStack, World
 from sweep.strategy import Strategy
 
-_BETWEEN_STACKS, _BETWEEN_CANDIDATES = 0.25, 0.15
+_BETWEEN_STACKS = 0.25
 _SIMULATIONS, _FEWEST, _SIMULATED_CANDIDATES = 30, 5, 600
 
 
@@ -82,12 +84,24 @@ def assumed_world(settings: SweepSettings, expected: Mapping[str, Expected], see
         for stack, of in expected.items()
     }
     mean_usd = sum(of.usd_hourly for of in stacks.values()) / len(stacks)
-    of_stack = {stack: draw.gauss(0, _BETWEEN_STACKS) for stack in stacks}
+    of_stack = {stack: draw.gauss(0, _BETWEEN_STACKS) for stack in stacks} | _drawn(settings.priors, draw)
     capacity_rps = {
         # In the middle of the rates that the search may try, so that it always finds the capacity.
         candidate.key: math.sqrt(candidate.load.lowest_rps * candidate.load.highest_rps)
         * (stacks[candidate.stack].usd_hourly / mean_usd)
-        * math.exp(of_stack[candidate.stack] + draw.gauss(0, _BETWEEN_CANDIDATES))
+        * math.exp(of_stack[candidate.stack] + draw.gauss(0, VARIANT_SD))
         for candidate in settings.candidates
     }
     return World(stacks, capacity_rps, seed=seed)
+
+
+def _drawn(priors: Mapping[str, StackPrior], draw: random.Random) -> dict[str, float]:
+    """What a dollar gets on each stack, as a logarithm about their mean: stacks that share a part are wrong alike."""
+    parts = sorted({name for prior in priors.values() for name in prior.parts})
+    errors = {name: draw.gauss(0, 1) for name in parts}
+    log_costs = {
+        stack: prior.log_cost + sum(errors[name] * sd for name, sd in prior.parts.items())
+        for stack, prior in priors.items()
+    }
+    mean = sum(log_costs.values()) / max(len(log_costs), 1)
+    return {stack: mean - log_cost for stack, log_cost in log_costs.items()}

@@ -5,10 +5,21 @@ from collections.abc import Mapping, Sequence
 
 from analysis.statistics.best import compare_with_best
 from analysis.statistics.estimate import Z
+from sweep.prior import StackPrior
 from sweep.strategies.compared import assumption_of, effects_of
 from sweep.strategies.evidence import NEAR_ERROR, CostEvidence, Runs
+from sweep.strategies.foreseen import Foreseen
 from sweep.strategies.single_stage import blocks_needed
-from sweep.strategies.text import at_most_more, between_deployments, dearer, no_rate, no_rival, none_chosen
+from sweep.strategies.text import (
+    at_most_more,
+    between_deployments,
+    dearer,
+    foreseen_dearer,
+    no_rate,
+    no_rival,
+    none_chosen,
+    not_measured,
+)
 from sweep.strategy import Decision, Observation, Standing
 from sweep.tasks import Length
 
@@ -16,18 +27,24 @@ from sweep.tasks import Length
 _LONGEST = 2
 # A candidate is eliminated after so many runs in which no rate met the objective, if no run gave a cost.
 _BOUNDS = 2
+# Of the error of 5 %, the part by which one that was not measured may be the best, of all of them together.
+_FORESEEN_ERROR = 0.01
 
 
 class Race:
     """With 95 % certainty the chosen candidate costs at most `within` more than the best, whenever the race ends.
 
     It decides after each run, from the runs up to it in the order in which they ended, so what was eliminated stays so.
-    Runs of any length and of any block count, each by its information (docs/adr/0057).
+    Runs of any length and of any block count, each by its information (docs/adr/0057). What `priors` say of candidates,
+    by key, spares runs of those that they put too far behind.
     """
 
-    def __init__(self, within: float, blocks: int | None = None) -> None:
+    def __init__(
+        self, within: float, blocks: int | None = None, priors: Mapping[str, StackPrior] | None = None
+    ) -> None:
         self._within = within
         self._blocks = blocks
+        self._priors = priors or {}
         # The last answer of `decide`, which it goes on from when it is asked again with one more run.
         self._last: _Progress | None = None
 
@@ -38,7 +55,8 @@ class Race:
         asked = asked or len(observed)
         among = list(observed), asked
         if last is None or (last.keys, last.asked) != among or last.seen != ordered[: len(last.seen)]:
-            last = _Progress(*among, math.log1p(self._within), self.most_blocks(asked))
+            foreseen = Foreseen([self._priors.get(key) for key in observed]) if self._priors else None
+            last = _Progress(*among, math.log1p(self._within), self.most_blocks(asked), foreseen)
         for key, run in ordered[len(last.seen) :]:
             last.add(key, run)
         self._last = last
@@ -54,8 +72,11 @@ class Race:
 class _Progress:
     """A race after the runs `seen`: who leads, who is eliminated and why, and the claim once one is chosen."""
 
-    def __init__(self, keys: list[str], asked: int, log_within: float, most_blocks: int) -> None:
+    def __init__(
+        self, keys: list[str], asked: int, log_within: float, most_blocks: int, foreseen: Foreseen | None
+    ) -> None:
         self.keys, self.asked = keys, asked
+        self._foreseen = foreseen
         self.seen: list[tuple[str, Observation]] = []
         self._at = {key: at for at, key in enumerate(keys)}
         self._log_within = log_within
@@ -66,6 +87,7 @@ class _Progress:
         self._bounds: dict[int, float] = {}
         self._leader: int | None = None
         self._claim = ""
+        self._spared: set[int] = set()
         # Eliminated because the race ended, not because another is certainly cheaper.
         self._open_ones: set[int] = set()
         # Each that is eliminated as unlikely takes its chance of being the best from the error; half of it at most.
@@ -79,6 +101,10 @@ class _Progress:
             self._bounds[at] = max(run.log_cost, self._bounds.get(at, run.log_cost))
         else:
             self._costs.add(at, run)
+            if self._foreseen:
+                self._foreseen.add(at, run)
+        if at in self._spared:
+            self._no_longer_spared(at)
         if self._claim:
             return
         if not self._costs.counts[at] and self._runs[at] >= min(_BOUNDS, self._most_blocks):
@@ -90,6 +116,8 @@ class _Progress:
         if len(self.keys) == 1 and run.length is Length.short and self._runs[at] < self._most_blocks:
             return
         if self._leader is not None:
+            if self._foreseen:
+                self._spare(self._foreseen, self._leader)
             self._judge(evidence, self._leader)
         elif not self._racing():
             self._claim = none_chosen()
@@ -101,7 +129,26 @@ class _Progress:
         if leader is not None and self._claim:
             standings[leader] = Standing.chosen
         why = {self.keys[at]: text for at, text in self._why.items()}
-        return Decision(standings, why, leader, self._claim, frozenset(self.keys[at] for at in self._open_ones))
+        claim = self._claim + not_measured(len(self._spared)) if self._claim and self._spared else self._claim
+        return Decision(standings, why, leader, claim, frozenset(self.keys[at] for at in self._open_ones))
+
+    def _spare(self, foreseen: Foreseen, leader: int) -> None:
+        """Eliminate those without a run that are unlikely to be better than the leader by what matters."""
+        chances = foreseen.chances(leader, self._log_within)
+        for at in self._racing():
+            if not self._runs[at] and chances[at] <= _FORESEEN_ERROR / self.asked:
+                self._why[at] = foreseen_dearer(math.expm1(foreseen.more(at, leader)))
+                self._spared.add(at)
+
+    def _no_longer_spared(self, at: int) -> None:
+        """Its run was under way by then, and says more; if one was chosen meanwhile, that stays."""
+        self._spared.remove(at)
+        if self._claim and self._leader is not None and self._costs.counts[at]:
+            self._why[at] = self._dearer(self._costs.evidence(), at, self._leader)
+        elif self._claim:
+            self._why[at] = no_rate(self._runs[at])
+        else:
+            del self._why[at]
 
     def _judge(self, evidence: CostEvidence, leader: int) -> None:
         is_far = evidence.is_far_behind(leader, self._log_within, self.asked)

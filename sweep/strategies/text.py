@@ -8,6 +8,11 @@ def dearer(more: float, runs: int) -> str:
     return f"{_percent(more)} dearer than the leader after {counted(runs, 'run')}"
 
 
+def foreseen_dearer(more: float) -> str:
+    """Why a candidate is eliminated without a run; `more` is a share of what the leader costs."""
+    return f"not measured: its CPU, its price and the runs of others put it {_percent(more)} above the leader"
+
+
 def no_rate(runs: int) -> str:
     return f"no rate met the objective in {counted(runs, 'run')}"
 
@@ -47,6 +52,15 @@ def at_most_more(more: float, assumption: str | None = None, unknown: int = 0) -
             " objective."
         )
     return claim
+
+
+def not_measured(candidates: int) -> str:
+    """What follows a claim, of candidates that were eliminated without a run."""
+    were, them = ("was", "it") if candidates == 1 else ("were", "them")
+    return (
+        f" {counted(candidates, 'candidate')} {were} not measured: public results of CPUs, prices and the runs of"
+        f" others put {them} too far behind."
+    )
 
 
 def no_rival() -> str:

@@ -1,7 +1,11 @@
+import math
+
+import numpy as np
 import pytest
 
+from bench.fleets.machines import machine_sweep
 from bench.fleets.sweeps import STACKS, TRUTHS, fleet, many, published
-from bench.sweep import grade, grid_blocks, grid_usd
+from bench.sweep import grade, grid_blocks, grid_usd, with_prior
 from sweep.simulation.world import SimulatedStack, Spread, World
 
 
@@ -39,3 +43,22 @@ def test_a_race_on_a_fleet_is_cheaper_than_its_grid():
 
     assert race.usd < race.grid_usd
     assert race.runs >= 15
+
+
+def test_a_sweep_of_40_machines_knows_of_each_what_is_not_its_truth():
+    first, again, other = (machine_sweep(seed, 0.05) for seed in (1, 1, 2))
+
+    assert first == again
+    assert len(first.settings.priors) == len({each.stack for each in first.settings.candidates}) == 40
+    assert first.unknowing.priors == {}
+    assert {each.key for each in first.unknowing.candidates} == {each.key for each in first.settings.candidates}
+    assert first.truth != other.truth
+    known = [first.settings.priors[each.stack].log_cost for each in first.settings.candidates]
+    true = [math.log(first.cost(each.key)) for each in first.settings.candidates]
+    assert np.std(np.subtract(known, true)) > 0.05
+
+
+def test_a_sweep_that_knows_of_its_machines_is_cheaper():
+    sweep = with_prior(0)
+
+    assert sweep.usd < sweep.usd_without

@@ -89,6 +89,21 @@ def test_off_needs_no_quotes_in_a_file(file: Path) -> None:
     assert [each.label for each in read_settings(file, {}).candidates] == ["no batching", "batch32"]
 
 
+def test_of_stacks_of_other_machines_something_is_known_beforehand_unless_all_are_to_be_measured() -> None:
+    machines = {"machines": ["n2-highmem-8", "n2-highcpu-8", "c3d-highcpu-8"], "total_vcpus": 16}
+    asked = read_settings(None, machines)
+    assert asked.priors.keys() == {each.stack for each in asked.candidates}
+    assert asked.priors["2xn2-highcpu-8"].log_cost < asked.priors["2xn2-highmem-8"].log_cost
+    assert read_settings(None, machines | {"estimate": False}).priors == {}
+
+
+@pytest.mark.parametrize("stacks", [["local"], ["8cpu-16gb"], ["2cpu-4gb", "8cpu-64gb"]])
+def test_of_this_machine_one_stack_or_a_series_whose_cpu_comes_by_chance_nothing_is_known_beforehand(
+    stacks: list[str],
+) -> None:
+    assert read_settings(None, {"stacks": stacks, "inter_op": [2, 4]}).priors == {}
+
+
 def test_labels_say_only_what_differs() -> None:
     assert labels(stacks=["local"], inter_op=[2, 4], protocol=["rest", "grpc"]) == [
         "interop2",

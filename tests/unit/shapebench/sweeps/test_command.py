@@ -183,6 +183,17 @@ def test_a_plan_makes_nothing(use: Use, cloud: Cloud) -> None:
     assert not cloud.runs
 
 
+def test_the_plan_of_machine_types_says_what_it_saves_to_leave_out_what_is_known_to_be_far_behind(use: Use) -> None:
+    machines = ["n4-highcpu-8,n4-standard-8,n4-highmem-8,c3-highcpu-8,c3-highmem-8,t2d-standard-8"]
+    asked = read_settings(None, {"machines": machines, "total_vcpus": 16})
+    use(Cloud(world(asked.candidates)))
+    result = invoke("--machine", machines[0], "--total-vcpus", "16", "--plan")
+    assert result.exit_code == 0, result.output
+    rows = {line.split("  ")[0]: line.split() for line in result.stdout.splitlines()[2:5]}
+    assert list(rows) == ["race", "grid", "race, --no-estimate"]
+    assert float(rows["race"][-2]) < float(rows["race, --no-estimate"][-2])
+
+
 def test_a_simulated_sweep_is_a_rehearsal_and_leaves_no_trace(use: Use, cloud: Cloud) -> None:
     use(cloud)
     result = invoke(*AXES, "--simulated")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.fleets.bare_sweeps import TYPICAL, play
+from sweep.prior import StackPrior
 from sweep.strategies.race import Race
 from sweep.strategy import Observation, Standing
 from sweep.tasks import Length
@@ -195,3 +196,60 @@ def test_of_stacks_with_nodes_of_their_own_the_claim_is_what_a_verdict_says_of_t
     assert together.claim.endswith("with 95 % certainty.")
     assert "95 %" not in apart.claim
     assert "if nodes of one machine type differ by 6.5 % (standard deviation)" in apart.claim
+
+
+def _prior(log_cost, cpu, own):
+    return StackPrior(log_cost=log_cost, parts={f"CPU {cpu}": 0.4, f"stack {own}": 0.03})
+
+
+# b is on the CPU of a, and 65 % dearer by its price; c is on another one.
+_PRIORS = {"a": _prior(0.0, "A", "a"), "b": _prior(0.5, "A", "b"), "c": _prior(0.1, "C", "c")}
+
+
+def test_a_race_spares_the_run_of_one_that_what_is_known_puts_far_behind():
+    decision = Race(0.05, priors=_PRIORS).decide(_observed([("a", 0.0)]))
+
+    assert decision.standings == {"a": Standing.racing, "b": Standing.eliminated, "c": Standing.racing}
+    assert decision.why["b"] == ("not measured: its CPU, its price and the runs of others put it 65 % above the leader")
+    assert Race(0.05).decide(_observed([("a", 0.0)])).standings["b"] is Standing.racing
+
+
+def test_what_was_not_measured_is_said_with_the_answer():
+    decision = Race(0.05, priors=_PRIORS).decide(_observed([("a", 0.0), ("c", 0.8)] * 3))
+
+    assert decision.standings["a"] is Standing.chosen
+    assert decision.claim.endswith(
+        " 1 candidate was not measured: public results of CPUs, prices and the runs of others put it too far behind."
+    )
+
+
+def test_a_run_that_was_under_way_counts_more_than_what_was_expected_of_it():
+    runs = [("a", 0.0), ("b", -0.3)]
+
+    decision = Race(0.05, priors=_PRIORS).decide(_observed(runs))
+
+    assert decision.leader == "b"
+    assert decision.standings["b"] is Standing.racing
+
+
+def test_a_run_that_ends_after_the_answer_changes_only_what_is_said_of_its_candidate():
+    runs = [("a", 0.0), ("c", 0.8)] * 3
+    before, after = (Race(0.05, priors=_PRIORS).decide(_observed(each)) for each in (runs, [*runs, ("b", 0.4)]))
+
+    assert after.standings == before.standings
+    assert after.why["b"] == "49 % dearer than the leader after 1 run"
+    assert before.claim.startswith(after.claim)
+    assert "not measured" not in after.claim
+
+
+@given(_RUNS)
+def test_a_race_with_priors_that_is_asked_after_each_run_decides_as_one_that_is_resumed(runs):
+    asked = Race(0.05, priors=_PRIORS)
+    decisions = [asked.decide(_observed(runs[:count])) for count in range(len(runs) + 1)]
+
+    assert decisions[-1] == Race(0.05, priors=_PRIORS).decide(_observed(runs))
+
+
+@given(_RUNS)
+def test_where_nothing_is_known_of_any_a_race_is_the_same(runs):
+    assert Race(0.05, priors={"another": _PRIORS["a"]}).decide(_observed(runs)) == Race(0.05).decide(_observed(runs))
