@@ -12,6 +12,7 @@ from loadtest.generator.clients.client import NO_ANSWER, Answer
 from loadtest.generator.clients.rest_answer import read_rest
 from loadtest.generator.clients.rest_connection import JSON_HEADERS, RestConnection, post_of
 from loadtest.generator.clients.server_addresses import ServerAddresses
+from loadtest.generator.clients.stored_requests import StoredRequest, stored
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody, in_turn
 
@@ -45,7 +46,7 @@ _TENSORFLOW = RestCall("/v1/models/{model}:predict", read_rest, lambda _: JSON_H
 class Post:
     """A request with its head, the size of its body, and the check of its answers."""
 
-    content: bytes
+    request: StoredRequest
     body_bytes: int
     check: AnswerCheck
 
@@ -56,13 +57,12 @@ def rest_clients(
     """A factory that makes a client for each user; all clients share requests, checks and addresses."""
     renewed = plan.renews_connections
     url = plan.base_url + call.path.format(model=plan.model_name)
+    requests = stored(
+        [post_of(url, each.content, renewed=renewed, headers=call.headers(each.content)) for each in bodies]
+    )
     posts = [
-        Post(
-            post_of(url, each.content, renewed=renewed, headers=call.headers(each.content)),
-            len(each.content),
-            AnswerCheck(plan, each, call.read, len(bodies)),
-        )
-        for each in bodies
+        Post(request, len(each.content), AnswerCheck(plan, each, call.read, len(bodies)))
+        for request, each in zip(requests, bodies, strict=True)
     ]
     addresses, turn = ServerAddresses(plan.base_url), in_turn(posts, worker, plan.workers)
     return lambda: RestClient(RestConnection(addresses, plan.limits, renewed=renewed), turn)
@@ -78,7 +78,7 @@ class RestClient:
     def predict(self) -> Answer:
         post = next(self._posts)
         try:
-            response, content = self._connection.send(post.content)
+            response, content = self._connection.send(post.request)
         except (Exception, Timeout) as cause:  # noqa: BLE001 (it was sent, so it is a row, whatever became of it)
             error = next((name for types, name in _TRANSPORT_ERRORS if isinstance(cause, types)), type(cause).__name__)
             return Answer(NO_ANSWER, error, request_bytes=post.body_bytes)

@@ -10,6 +10,7 @@ from gevent.monkey import get_original
 from geventhttpclient.response import HTTPResponse, HTTPSocketResponse
 
 from loadtest.generator.clients.server_addresses import Address, ServerAddresses
+from loadtest.generator.clients.stored_requests import StoredRequest
 from loadtest.generator.plan import Limits
 
 # gevent's own `poll` passes through the event loop even when there is nothing to read.
@@ -55,7 +56,7 @@ class RestConnection:
         self._renewed = renewed
         self._kept: gevent.socket.socket | None = None
 
-    def send(self, request: bytes) -> tuple[HTTPResponse, bytes]:
+    def send(self, request: StoredRequest) -> tuple[HTTPResponse, bytes]:
         """Send the request once, and read head and body of the answer.
 
         Raises OSError where the network fails, also TimeoutError, and HTTPParseError where the answer is not HTTP.
@@ -64,7 +65,7 @@ class RestConnection:
         try:
             # A server may answer and close before it has the whole request: its answer says more than the broken pipe.
             with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-                socket.sendall(request)
+                request.send(socket)
             response = HTTPSocketResponse(socket, _BLOCK_BYTES, "POST")
             content = response.read()
         except BaseException:

@@ -11,6 +11,7 @@ import pytest
 
 from loadtest.generator.clients.rest_connection import RestConnection, post_of
 from loadtest.generator.clients.server_addresses import ServerAddresses
+from loadtest.generator.clients.stored_requests import stored
 from loadtest.generator.plan import Limits
 from tests.unit.loadtest.conftest import RIGHT, ScriptedServer
 
@@ -25,7 +26,7 @@ LIMITS = Limits(connect_timeout_s=1, response_timeout_s=0.3)
 def connected(url: str, *, renewed: bool = False) -> Iterator[Callable[[], tuple[int, bytes]]]:
     """Asks once when it is called: status and body of the answer."""
     connection = RestConnection(ServerAddresses(url), LIMITS, renewed=renewed)
-    request = post_of(f"{url}{PATH}", BODY, renewed=renewed)
+    (request,) = stored([post_of(f"{url}{PATH}", BODY, renewed=renewed)])
 
     def ask() -> tuple[int, bytes]:
         response, content = connection.send(request)
