@@ -25,6 +25,7 @@ from bench.fleets.chaos import chaos_problems
 from bench.fleets.machines import MachineSweep, machine_sweep
 from bench.fleets.sweeps import STACKS, TRUTHS, fleet, many, published
 from sweep.candidates import Candidate
+from sweep.conductor.snapshot import Outcome
 from sweep.settings import SweepSettings
 from sweep.simulation.cloud import Cloud
 from sweep.simulation.run import simulate
@@ -138,21 +139,20 @@ def _figures(name: str, races: Sequence[Graded], bar: str) -> list[Figure]:
 
 def _prior_figures(sweeps: Sequence[WithPrior]) -> Iterator[Figure]:
     name = f"40 machine types, {len(sweeps)} sweeps"
-    spent = [sum(each.usd for each in sweeps), sum(each.usd_without for each in sweeps)]
-    yield Figure(f"{name}: chosen within 5 %", 100 * _share(each.more <= _WITHIN for each in sweeps), "%", ">= 95")
-    yield Figure(
-        f"{name}: chosen within 5 %, all measured",
-        100 * _share(each.more_without <= _WITHIN for each in sweeps),
-        "%",
-    )
-    yield Figure(f"{name}: dollars of those of measuring all", 100 * spent[0] / spent[1], "%", "<= 60")
+    all_measured = 100 * _share(each.more_without <= _WITHIN for each in sweeps)
+    yield from _compared(name, sweeps, ">= 95", "<= 60")
+    yield Figure(f"{name}: chosen within 5 %, all measured", all_measured, "%")
     for truth in dict.fromkeys(each.truth for each in sweeps):
-        of_truth = [each for each in sweeps if each.truth == truth]
-        yield Figure(
-            f"{name}, {truth}: chosen within 5 %", 100 * _share(each.more <= _WITHIN for each in of_truth), "%"
-        )
-        spent = [sum(each.usd for each in of_truth), sum(each.usd_without for each in of_truth)]
-        yield Figure(f"{name}, {truth}: dollars of those of measuring all", 100 * spent[0] / spent[1], "%")
+        yield from _compared(f"{name}, {truth}", [each for each in sweeps if each.truth == truth])
+
+
+def _compared(
+    name: str, sweeps: Sequence[WithPrior], right: str | None = None, dollars: str | None = None
+) -> Iterator[Figure]:
+    """How often the choice is right, and the dollars; with their bars."""
+    usd, usd_without = (sum(each.usd for each in sweeps), sum(each.usd_without for each in sweeps))
+    yield Figure(f"{name}: chosen within 5 %", 100 * _share(each.more <= _WITHIN for each in sweeps), "%", right)
+    yield Figure(f"{name}: dollars of those of measuring all", 100 * usd / usd_without, "%", dollars)
 
 
 def _share(held: Iterator[bool]) -> float:
@@ -180,13 +180,9 @@ def grade(candidates: tuple[Candidate, ...], seed: int) -> Graded:
     """Run the race on the fleet of a seed."""
     truth = TRUTHS[seed % len(TRUTHS)]
     world = fleet(candidates, truth, seed)
-    with tempfile.TemporaryDirectory() as folder:
-        settings = SweepSettings(candidates=candidates, strategy="race", within=_WITHIN, seed=seed, simulated=True)
-        outcome = simulate(Path(folder) / "race", settings, Cloud(world), strategy_of(settings))
+    outcome = _ended(SweepSettings(candidates=candidates, strategy="race", within=_WITHIN, seed=seed), world)
     costs = {each.key: STACKS[each.stack].usd_hourly / world.capacity_rps[each.key] for each in candidates}
-    chosen = outcome.last.objectives[0].leader
-    assert chosen is not None
-    more = costs[chosen.candidate.key] / min(costs.values()) - 1
+    more = costs[_chosen(outcome)] / min(costs.values()) - 1
     return Graded(truth.name, more, outcome.last.finished_runs, outcome.last.usd, grid_usd(candidates, world))
 
 
@@ -199,12 +195,21 @@ def with_prior(seed: int) -> WithPrior:
 
 def _played(sweep: MachineSweep, settings: SweepSettings) -> tuple[float, float]:
     """By what share the choice is dearer than the best, and the dollars."""
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = simulate(Path(folder) / "race", settings, Cloud(sweep.world), strategy_of(settings))
-    chosen = outcome.last.objectives[0].leader
-    assert chosen is not None
+    outcome = _ended(settings, sweep.world)
     least = min(sweep.cost(each.key) for each in settings.candidates)
-    return sweep.cost(chosen.candidate.key) / least - 1, outcome.last.usd
+    return sweep.cost(_chosen(outcome)) / least - 1, outcome.last.usd
+
+
+def _ended(settings: SweepSettings, world: World) -> Outcome:
+    with tempfile.TemporaryDirectory() as folder:
+        return simulate(Path(folder) / settings.strategy, settings, Cloud(world), strategy_of(settings))
+
+
+def _chosen(outcome: Outcome) -> str:
+    """The key of the candidate that leads at the end."""
+    leader = outcome.last.objectives[0].leader
+    assert leader is not None
+    return leader.candidate.key
 
 
 def grid_usd(candidates: tuple[Candidate, ...], world: World) -> float:
@@ -230,9 +235,7 @@ def _simulated_grid(seed: int) -> float:
     world = fleet(candidates, TRUTHS[seed % len(TRUTHS)], seed)
     blocks = grid_blocks(len(candidates), world)
     settings = SweepSettings(candidates=candidates, strategy="grid", within=_WITHIN, blocks=blocks, seed=seed)
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = simulate(Path(folder) / "grid", settings, Cloud(world), strategy_of(settings))
-    return outcome.last.usd / grid_usd(candidates, world)
+    return _ended(settings, world).last.usd / grid_usd(candidates, world)
 
 
 if __name__ == "__main__":

@@ -10,18 +10,14 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.estimate.benchmarks import FLOAT, QUANTISED, newest_benchmarks
 from analysis.estimate.fitting import Kind, fit
 from analysis.pricing.stack_cost import kept_cost
-from bench.fleets.sweeps import LOAD_NODE_USD_HOURLY, MINUTES
-from stacks.load_profiles import PROFILES, CapacitySearch
+from bench.fleets.sweeps import LOAD_NODE_USD_HOURLY, MINUTES, candidate
 from stacks.machine_series import ALL_SERIES
 from stacks.new_stack import DEFAULT_ZONE
-from stacks.serving_variant import ServingSettings
 from stacks.shapes import NodeShape, ShapeSettings, shape_name
-from sweep.candidates import Candidate
 from sweep.prior import priors_of
 from sweep.settings import SweepSettings
 from sweep.simulation.world import SimulatedStack, Spread, World
@@ -50,8 +46,8 @@ class MachineSweep:
 
     def cost(self, key: str) -> float:
         """What a candidate costs in truth, in a unit of its own."""
-        candidate = next(each for each in self.settings.candidates if each.key == key)
-        return self.world.stacks[candidate.stack].usd_hourly / self.world.capacity_rps[key]
+        stack = next(each.stack for each in self.settings.candidates if each.key == key)
+        return self.world.stacks[stack].usd_hourly / self.world.capacity_rps[key]
 
 
 def machine_sweep(seed: int, within: float) -> MachineSweep:
@@ -61,7 +57,7 @@ def machine_sweep(seed: int, within: float) -> MachineSweep:
     drawn = [every[at] for at in rng.permutation(len(every))[:STACKS]]
     priors = priors_of({shape.name: (shape, usd_hourly) for shape, usd_hourly in drawn})
     shapes = {shape.name: shape for shape, _ in drawn}
-    candidates = {shape.name: _candidate(shape.name) for shape, _ in drawn}
+    candidates = {shape.name: candidate(shape.name, inter_op=8) for shape, _ in drawn}
     settings = SweepSettings(candidates=tuple(candidates.values()), within=within, seed=seed, priors=priors)
     log_rps = _log_rps(shapes, truth, rng)
     stacks = {shape.name: SimulatedStack(usd, usd + LOAD_NODE_USD_HOURLY, **MINUTES) for shape, usd in drawn}
@@ -114,13 +110,4 @@ def _speeds(truth: str, rng: Rng) -> dict[Kind, float]:
 
 
 def _shuffled(cpus: list[str], rng: Rng) -> list[str]:
-    order: npt.NDArray[np.int64] = rng.permutation(len(cpus))
-    return [cpus[at] for at in order]
-
-
-def _candidate(stack: str) -> Candidate:
-    load = PROFILES["capacity"]
-    assert isinstance(load, CapacitySearch)
-    return Candidate(
-        label=stack, stack=stack, serving=ServingSettings(protocol="rest", inter_op=8), server=None, load=load
-    )
+    return [cpus[at] for at in rng.permutation(len(cpus))]

@@ -48,8 +48,8 @@ TRUTHS = (
 
 def published() -> tuple[Candidate, ...]:
     """The fifteen variants."""
-    plain = [_candidate(stack, inter_op, None) for stack in STACKS for inter_op in (2, 4, 8)]
-    batched = [_candidate(_LARGE, inter_op, 128) for inter_op in (2, 4, 8)]
+    plain = [candidate(stack, inter_op) for stack in STACKS for inter_op in (2, 4, 8)]
+    batched = [candidate(_LARGE, inter_op, 128) for inter_op in (2, 4, 8)]
     return (*plain, *batched)
 
 
@@ -58,7 +58,7 @@ def many() -> tuple[Candidate, ...]:
     threads = list(itertools.product((1, 2, 4, 8), (1, 2, 4, 8, 16)))
     batches = (None, 2, 4, 8, 16, 32, 64, 96, 128)
     return tuple(
-        _candidate(stack, inter_op, batch, intra_op)
+        candidate(stack, inter_op, batch, intra_op)
         for stack in STACKS
         for intra_op, inter_op in threads
         for batch in batches
@@ -79,7 +79,8 @@ def _vcpus(stack: str) -> int:
     return int(stack.partition("cpu")[0])
 
 
-def _candidate(stack: str, inter_op: int, batch: int | None, intra_op: int | None = None) -> Candidate:
+def candidate(stack: str, inter_op: int, batch: int | None = None, intra_op: int | None = None) -> Candidate:
+    """A variant of a stack, for the profile `capacity`."""
     batching = (
         None
         if batch is None
