@@ -8,8 +8,8 @@ PYTEST := python -m pytest --dist loadfile --no-loadscope-reorder
 CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 REQUIREMENTS := $(sort $(basename $(notdir $(wildcard tools/requirements/*.in))))
 
-.PHONY: help setup setup-dev setup-policy setup-kubernetes setup-node demo test test-unit test-engine bench-smoke docs e2e check \
-    format lock clean clean-all
+.PHONY: help setup setup-dev setup-policy setup-kubernetes setup-node demo test test-load test-unit test-engine bench-smoke \
+    docs e2e check format lock clean clean-all
 
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /  \1\t/p' Makefile | expand -t 20
@@ -40,11 +40,15 @@ demo: ## set up, measure two variants on this machine for five minutes, compare 
 	@echo "Next: docs/getting-started.md"
 
 test: ## the two test tiers that need no root, the quick one first
+	@$(MAKE) --no-print-directory test-load
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-engine
 
-test-unit: setup-dev ## tests that do not run Pulumi
-	@$(IN_ENV) $(PYTEST) --tx '$(CORES)*popen' --tx '2*popen//nice=10' tests/unit
+test-load: setup-dev ## unit tests that send a load in real time: run nothing else beside them
+	@$(IN_ENV) $(PYTEST) --numprocesses $(CORES) -m real_time tests/unit/loadtest tests/unit/provider
+
+test-unit: setup-dev ## all other tests that do not run Pulumi
+	@$(IN_ENV) $(PYTEST) --tx '$(CORES)*popen' --tx '2*popen//nice=10' -m "not real_time" tests/unit
 
 test-engine: setup-kubernetes setup-policy ## tests that run the real Pulumi command line and a browser
 	@$(IN_ENV) $(PYTEST) --numprocesses 4 tests/engine

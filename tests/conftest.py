@@ -43,6 +43,9 @@ _PLACES = {Path(__file__).parent / module: place for place, module in enumerate(
 # the CPU time of the unit tests.
 gc.disable()
 
+# Programs in Go, such as Pulumi and the API server, look for garbage a quarter as often. Their heaps are small.
+os.environ.setdefault("GOGC", "400")
+
 # Several tests run at once, and each would refuse its runs because of the others, or of what follows from them.
 os.environ.setdefault("SHAPEBENCH_OTHER_PROGRAMS", "accepted")
 

@@ -120,6 +120,8 @@ class ControlPlane:
             f"--listen-peer-urls={peer}",
             f"--initial-advertise-peer-urls={peer}",
             f"--initial-cluster=default={peer}",
+            # Its data need not outlive a crash of the machine.
+            "--unsafe-no-fsync",
         )
         self._start_api_server()
         for user in self._users:

@@ -21,13 +21,14 @@ def answer_rightly(_: grpc.ServicerContext, __: int) -> predict_pb2.PredictRespo
 
 
 class ScriptedGrpcServer(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Notes every request, and the connection that it came on."""
+    """Notes every request, the connection that it came on, and how many it answered at the same time at most."""
 
     def __init__(self, script: Script, address: str = "127.0.0.1:0") -> None:
         self._script = script
         self._lock = threading.Lock()
         self.bodies: list[predict_pb2.PredictRequest] = []
         self.connections: list[str] = []
+        self.most_at_once = self._now_at_once = 0
         self._server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(self, self._server)
         self.port = self._server.add_insecure_port(address)
@@ -44,7 +45,13 @@ class ScriptedGrpcServer(prediction_service_pb2_grpc.PredictionServiceServicer):
             self.bodies.append(request)
             self.connections.append(context.peer())
             number = len(self.bodies) - 1
-        return self._script(context, number)
+            self._now_at_once += 1
+            self.most_at_once = max(self.most_at_once, self._now_at_once)
+        try:
+            return self._script(context, number)
+        finally:
+            with self._lock:
+                self._now_at_once -= 1
 
     def stop(self) -> None:
         self._server.stop(grace=None).wait()

@@ -22,6 +22,8 @@ from shapebench.cli import app
 from tests.support.load_test_inputs import local_load_test_inputs
 from tools.pins import ROOT
 
+pytestmark = pytest.mark.real_time
+
 PLUGIN = """
 import json, sys
 from provider.resource import Operation

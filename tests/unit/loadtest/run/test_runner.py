@@ -28,6 +28,8 @@ from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios, played_until_killed, short_closed_loop, started_caller
 
+pytestmark = pytest.mark.real_time
+
 BODY = b'{"instances": [[1, 2, 3]]}'
 
 # Short enough for a test.

@@ -24,6 +24,8 @@ from stacks.load_profiles import LoadProfile, OpenLoop
 from tests.unit.loadtest.plans import OUTPUTS
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios, played_until_killed, short_closed_loop, started_caller
 
+pytestmark = pytest.mark.real_time
+
 BODY = b'{"instances": [[1, 2, 3]]}'
 LIMITS = Limits(connect_timeout_s=1, response_timeout_s=5, server_gone_after_s=1, flush_interval_s=0.1)
 WORKERS = ["locust-0", "locust-1"]

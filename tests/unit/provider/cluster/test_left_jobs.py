@@ -21,6 +21,8 @@ from provider.resource import Operation, ResourceError
 from provider.resources.cluster_load_test import ClusterLoadTest
 from provider.resources.unfetched_rows import UnfetchedRows
 
+pytestmark = pytest.mark.real_time
+
 
 class Killed(BaseException):
     """What ends an update without a word."""

@@ -28,6 +28,8 @@ from provider.resources.local_load_test import LocalLoadTest
 from stacks.sweep_place import SweepPlace
 from tests.support.load_test_inputs import local_load_test_inputs
 
+pytestmark = pytest.mark.real_time
+
 # Of a server that serves one request at a time.
 SERVICE_S = 0.025
 PLACE = SweepPlace(sweep="20261130-020000", block=7, candidate="0123456789abcdef")

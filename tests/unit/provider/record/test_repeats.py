@@ -11,6 +11,8 @@ from analysis.results.manifest import CapacityRps, CapacityStep, SearchedCapacit
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce, median_run, run_repeats, summary_of
 from provider.resource import Operation, ResourceError
 
+pytestmark = pytest.mark.real_time
+
 
 def operation(log: list[str] | None = None, cancelled: threading.Event | None = None) -> Operation:
     log = [] if log is None else log

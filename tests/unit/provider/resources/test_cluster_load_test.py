@@ -32,6 +32,8 @@ from stacks.load_profiles import OpenLoop
 from stacks.protocols import GRPC
 from tests.support.pod_processes import IMAGE_ID, PodProcesses
 
+pytestmark = pytest.mark.real_time
+
 
 @pytest.fixture(autouse=True)
 def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:

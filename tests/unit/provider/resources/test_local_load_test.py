@@ -37,6 +37,8 @@ from shapebench.cli import app
 from stacks.models import RESNET50
 from tests.support.load_test_inputs import local_load_test_inputs
 
+pytestmark = pytest.mark.real_time
+
 CHECKOUT = Path(__file__).parents[4]
 
 

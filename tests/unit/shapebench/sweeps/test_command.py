@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sqlite3
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from shapebench.cli import app
-from shapebench.sweeps import command
+from shapebench.sweeps import command, report
 from stacks import files
 from sweep.asked import read_settings
 from sweep.conductor.snapshot import Observer
@@ -34,6 +35,7 @@ from tools.pull_request.measured import Sweep
 AXES = ("--stack", "2cpu-4gb", "--stack", "8cpu-16gb", "--inter-op", "2,4")
 OPTIONS = {"stacks": ["2cpu-4gb", "8cpu-16gb"], "inter_op": [2, 4]}
 MACHINES = ("--machine", "n4-highcpu-{4,8}", "--total-vcpus", "16")
+REPORTS_NOTHING = (sys.executable, "-S", "-u", "-c", "import sys\nfor _ in sys.stdin: print('\"\"')")
 OF_MACHINES = {"machines": ["n4-highcpu-4", "n4-highcpu-8"], "total_vcpus": 16}
 
 Presses = dict[str, int]
@@ -91,6 +93,8 @@ def use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Use:
 
     monkeypatch.setattr("sweep.simulation.estimate._SIMULATIONS", 1)
     monkeypatch.setattr(command, "SWEEPS", tmp_path / "sweeps")
+    # The store of a simulated fleet is empty, and to start the real process takes seconds; test_report.py does.
+    monkeypatch.setattr(report, "_COMMAND", REPORTS_NOTHING)
     monkeypatch.setattr(command, "room_of", lambda *_: Room())
     monkeypatch.setattr("shapebench.sweeps.run.asyncio.run", run)
     monkeypatch.chdir(tmp_path)

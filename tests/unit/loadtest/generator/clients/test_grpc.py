@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,12 +21,15 @@ from analysis.results.request_rows import REQUESTS_SCHEMA
 from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.outcome import LoadTestOutcome
+from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import ClosedLoop
 from tests.unit.loadtest.plans import OUTPUTS
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios, short_closed_loop
 from tests.unit.loadtest.scripted_grpc import RIGHT, Script, ScriptedGrpcServer, answer_rightly
 from tools.pins import ROOT
+
+pytestmark = pytest.mark.real_time
 
 BODY = predict_pb2.PredictRequest(model_spec={"name": "resnet"}).SerializeToString()
 LIMITS = Limits(connect_timeout_s=1, response_timeout_s=1, server_gone_after_s=1, flush_interval_s=0.1)
@@ -40,9 +43,15 @@ def result_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         yield result_of
 
 
-def run(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float) -> LoadTestOutcome:
+def run(
+    url: str,
+    work_dir: Path,
+    limits: Limits = LIMITS,
+    report: Callable[[Progress], None] = lambda _: None,
+    **profile: float,
+) -> LoadTestOutcome:
     plan = short_closed_loop("grpc", url, work_dir, limits, **profile)
-    return run_load_test(plan, [RequestBody(BODY)], lambda _: None, threading.Event())
+    return run_load_test(plan, [RequestBody(BODY)], report, threading.Event())
 
 
 def refuses(code: grpc.StatusCode, details: str = "no") -> Script:
@@ -86,10 +95,7 @@ def test_each_user_has_a_connection_of_its_own_and_users_do_not_wait_for_one_ano
 ) -> None:
     went_well = result_of(good)
     assert len(set(went_well.server.connections)) == 3
-    held = went_well.rows.filter(pc.equal(went_well.rows["phase"], "hold"))
-    # Three users that need 70 ms a round ask 40 times a second; one after the other they could not ask 20 times.
-    median_us = pc.quantile(held["latency_us"], 0.5).to_pylist()[0]
-    assert median_us < 2 * 20_000
+    assert went_well.server.most_at_once > 1
 
 
 def test_the_server_got_the_body_as_it_was_given(result_of: ResultOf) -> None:
@@ -175,8 +181,12 @@ def test_a_server_that_answers_unavailable_is_not_gone(
 @scenario
 def stopped_server(work_dir: Path) -> LoadTestOutcome:
     server = ScriptedGrpcServer(answer_rightly)
-    threading.Timer(4.0, server.stop).start()
-    return run(server.url, work_dir, duration_s=60.0)
+
+    def stop(progress: Progress) -> None:
+        if progress.requests:
+            server.stop()
+
+    return run(server.url, work_dir, report=stop, duration_s=60.0)
 
 
 def test_a_server_that_stops_is_noticed_and_its_rows_are_kept(result_of: ResultOf) -> None:

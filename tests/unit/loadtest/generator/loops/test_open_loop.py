@@ -21,6 +21,8 @@ from stacks.load_profiles import CapacitySearch, LoadProfile, OpenLoop
 from tests.unit.loadtest.plans import OUTPUTS
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios
 
+pytestmark = pytest.mark.real_time
+
 Serve = Callable[[Callable[[Any, int], None]], Any]
 
 # What the server of the search can do within the objective, in requests per second, and how long each takes.
