@@ -147,6 +147,8 @@ def judged(
     searched = {run.stack for run in healthy if run.capacity}
     shows = {
         "run": [asked],
+        "short id": [asked[-SHORT_ID:]],
+        "nothing": [],
         "runs": [run.run_id for run in healthy],
         "short ids": [run.run_id[-SHORT_ID:] for run in healthy],
         "stacks": sorted(searched),

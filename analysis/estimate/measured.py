@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from functools import partial
 
-from analysis.estimate.ranking import Candidate, Capacity
+from analysis.estimate.ranking import Candidate, Capacity, StoredCapacities
 from analysis.estimate.speeds import Speeds
 from analysis.interval import Interval
-from analysis.objective import Asked, Objective, objective_of
+from analysis.objective import Asked, objective_of
 from analysis.parallel import for_each
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
@@ -16,9 +16,7 @@ from analysis.verdict.verdict import read_and_judge, verdict_of
 from stacks.machine_series import UnknownMachineTypeError
 
 
-def read_capacities(
-    store: ResultsStore, runs: Sequence[Manifest], asked: Asked, speeds: Speeds
-) -> tuple[Objective, tuple[Capacity, ...]]:
+def read_capacities(store: ResultsStore, runs: Sequence[Manifest], asked: Asked, speeds: Speeds) -> StoredCapacities:
     """The capacity of each shape with its best variant, by the valid runs that compare. Reads their rows.
 
     Raises ObjectiveError where it is not certain at which objective.
@@ -31,7 +29,7 @@ def read_capacities(
         found, key = _capacity(ranked, speeds), (shape.machine_type, shape.nodes)
         if found and (key not in best or found.rps.value > best[key].rps.value):
             best[key] = found
-    return objective, tuple(best.values())
+    return StoredCapacities(objective, tuple(best.values()), verdict.excluded)
 
 
 def _capacity(ranked: Ranked, speeds: Speeds) -> Capacity | None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from analysis.estimate.speeds import SeriesSpeed
 from analysis.interval import Interval
+from analysis.objective import Objective
+from analysis.results.manifest import Manifest
 from analysis.statistics.estimate import Price, Z
 from stacks.shapes import NodeShape
 
@@ -40,6 +42,18 @@ class Capacity:
     def sd(self) -> float:
         """Of its logarithm."""
         return math.log(self.rps.high / self.rps.low) / (2 * Z)
+
+
+@dataclass(frozen=True)
+class StoredCapacities:
+    """What a results store knows of a model: the capacity of each shape, and at which objective, None without a run.
+
+    `excluded` are the runs that no capacity rests on, with the reasons.
+    """
+
+    objective: Objective | None = None
+    capacities: tuple[Capacity, ...] = ()
+    excluded: tuple[tuple[Manifest, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 from typer.testing import CliRunner
 
+from analysis.results.store import ResultsStore
 from shapebench import tables
 from shapebench.cli import app
 from shapebench.output import REHEARSAL_EXIT_CODE
@@ -34,7 +35,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reader:
-    """`shows`: the runs by their ids or the ends of these, or only the stacks that have a search with known figures."""
+    """`shows`: the runs by their ids or the ends of these, or only the stacks that have a search with known figures.
+
+    What a reader chooses or estimates from may change with a run that is missing, so nothing is asked of it.
+    """
 
     name: str
     read: Callable[[Path, Path, Path, str], Answer]
@@ -58,6 +62,11 @@ def readers() -> list[Reader]:
         Reader("plan --json", lambda store, *_: _command(store, "plan", "--rps", "100", "--json"), "variants"),
         Reader("day", lambda store, *_: _command(store, "day", *_DAY), "variants"),
         Reader("day --json", lambda store, *_: _command(store, "day", *_DAY, "--json"), "variants"),
+        Reader("manifests", _manifests, "nothing"),
+        Reader("estimate", lambda store, *_: _command(store, "estimate"), "nothing"),
+        Reader("estimate --json", lambda store, *_: _command(store, "estimate", "--json"), "nothing"),
+        Reader("compare", _compare, "short id"),
+        Reader("compare --json", lambda *given: _compare(*given, "--json"), "run"),
         Reader("report", _report, "runs"),
         Reader("export", _export, "runs"),
         Reader("Store.runs", lambda store, *_: _table(store), "runs"),
@@ -87,10 +96,25 @@ def _said_in_json(found: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"{each['path']} {each['why']}" for each in found.get("problems", ()))
     yield from found.get("unfinished", ())
     of_one_run = [found] if "run_id" in found else []
-    for run in (*of_one_run, *found.get("runs", ()), *found.get("excluded", ())):
+    runs = found.get("runs", ())
+    if "conditions_that_differ" in found:  # of two runs that are compared
+        pairs = zip(runs, found["reasons"], strict=True)
+        runs = [{"run_id": run_id, "reasons": reasons} for run_id, reasons in pairs]
+    for run in (*of_one_run, *runs, *found.get("excluded", ())):
         yield from (f"{run['run_id']}: {reason}" for reason in (*run.get("reasons", ()), run.get("reason", "")))
     for each in (found.get("against"), *found.get("changes", ())):
         yield from _said_in_json(each) if each else ()
+
+
+def _compare(store: Path, _whole: Path, _out: Path, run_id: str, *options: str) -> Answer:
+    """Of the run and the first other one that can be read."""
+    others = [run.run_id for run in ResultsStore(str(store)).scan().manifests if run.run_id != run_id]
+    answer = _command(store, "compare", run_id, others[0], *options)
+    return Answer(frozenset(f"{run_id}: {line}" for line in answer.said), answer.shown, answer.failed, answer.crash)
+
+
+def _manifests(store: Path, _whole: Path, out: Path, _run: str) -> Answer:
+    return _command(store, "manifests", *_DAY, "--model", "gs://bucket/resnet", "--out", str(out / "manifests"))
 
 
 def _latest_against(store: Path, whole: Path, _out: Path, _run: str) -> Answer:

@@ -132,6 +132,7 @@ def _json(one: _Side, other: _Side) -> dict[str, Any]:
     return {
         "runs": [before.run_id, after.run_id],
         "valid": [one.summary.valid, other.summary.valid],
+        "reasons": [list(one.summary.reasons), list(other.summary.reasons)],
         "conditions_that_differ": [each.name for each in _conditions(before, after)],
         "settings": {key: list(values) for key, values in _settings(before, after)},
         "figures": {

@@ -67,9 +67,14 @@ def print_day(uri: str, asked: Asked, asked_day: AskedDay, *, as_json: bool) -> 
         print_json(_json(day))
     else:
         _print_text(day)
-        for manifest, why in day.excluded:
-            note(f"not used for the day: {manifest.run_id} of {manifest.stack}: {why}")
+        note_unused(day)
     return REHEARSAL_EXIT_CODE if day.verdict.is_rehearsal else 0
+
+
+def note_unused(day: Day) -> None:
+    """Write a line for each run that the day does not rest on to stderr."""
+    for manifest, why in day.excluded:
+        note(f"not used for the day: {manifest.run_id} of {manifest.stack}: {why}")
 
 
 def parse_traffic(file: Path | None, peak: float | None, night: float | None, peak_at: str) -> Traffic:

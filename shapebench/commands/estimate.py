@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis.estimate.benchmarks import FLOAT, newest_benchmarks
-from analysis.estimate.ranking import Candidate, Capacity, Estimated, rank
+from analysis.estimate.ranking import Candidate, Capacity, Estimated, StoredCapacities, rank
 from analysis.estimate.speeds import Speeds, newest_speeds
 from analysis.formatting import MISSING, money, number, predictions_text
-from analysis.objective import Asked, Objective
+from analysis.objective import Asked
 from analysis.pricing import cost
 from analysis.report.tables import Table
 from analysis.results.store import ResultsStore, Scan
@@ -20,7 +20,7 @@ from shapebench.commands.price import note_sources
 from shapebench.commands.shapes import Offer, Offers
 from shapebench.options import default_store
 from shapebench.output import CommandError, note, print_json, print_table, print_text
-from shapebench.skipped import note_skipped, skipped_json
+from shapebench.skipped import excluded_json, note_excluded, note_skipped, skipped_json
 from stacks.models import RESNET50, Model
 from tools.pins import ROOT
 
@@ -39,8 +39,7 @@ class Estimate:
     offers: dict[str, Offer]
     unpriced: tuple[str, ...]
     unknown: tuple[str, ...]
-    objective: Objective | None
-    measured: tuple[Capacity, ...]
+    stored: StoredCapacities
     scan: Scan
     speeds: Speeds
 
@@ -56,6 +55,7 @@ def print_estimate(
     _print(estimate, results, every_shape=every_shape)
     offers.note_left_out()
     note_sources([each.on_demand for each in offers.found])
+    note_excluded(estimate.stored.excluded, "not used")
     note_skipped(estimate.scan)
     note("`shapebench sweep` measures; shapebench init NAME --machine TYPE --nodes N makes a stack of one of these.")
 
@@ -74,7 +74,7 @@ def _estimate(model: Model, offers: Offers, asked: Asked, results: str) -> Estim
     speeds = newest_speeds()
     store = ResultsStore(results)
     scan = _scan(store)
-    objective, measured = _capacities(store, scan, model, asked, speeds)
+    stored = _stored(store, scan, model, asked, speeds)
     candidates, unpriced, unknown = [], [], []
     for each in offers.found:
         speed = speeds.of_series(each.shape.series)
@@ -89,9 +89,9 @@ def _estimate(model: Model, offers: Offers, asked: Asked, results: str) -> Estim
             "of the machine types near this size none has a price and a CPU with public results, so nothing can be"
             f" estimated: {', '.join((*unpriced, *unknown))}; give another --near or --region"
         )
-    ranking = rank(candidates, speeds.fit.scatter, measured)
+    ranking = rank(candidates, speeds.fit.scatter, stored.capacities)
     by_name = {each.shape.name: each for each in offers.found}
-    return Estimate(model, ranking, by_name, tuple(unpriced), tuple(unknown), objective, measured, scan, speeds)
+    return Estimate(model, ranking, by_name, tuple(unpriced), tuple(unknown), stored, scan, speeds)
 
 
 def _scan(store: ResultsStore) -> Scan:
@@ -99,13 +99,11 @@ def _scan(store: ResultsStore) -> Scan:
     return Scan((), (), ()) if store.uri == default_store() and not Path(store.uri).exists() else store.scan()
 
 
-def _capacities(
-    store: ResultsStore, scan: Scan, model: Model, asked: Asked, speeds: Speeds
-) -> tuple[Objective | None, tuple[Capacity, ...]]:
-    """None and nothing where the store has no run of this model; one on this machine says nothing of a machine type."""
+def _stored(store: ResultsStore, scan: Scan, model: Model, asked: Asked, speeds: Speeds) -> StoredCapacities:
+    """Of this model's runs in clusters: one on this machine says nothing of a machine type."""
     runs = [run for run in scan.manifests if run.platform != "local" and run.serving.model.name == model.name]
     if not runs:
-        return None, ()
+        return StoredCapacities()
     # The verdict takes half a second to import.
     from analysis.estimate.measured import read_capacities  # noqa: PLC0415 - start-up
 
@@ -115,7 +113,9 @@ def _capacities(
 def _print(estimate: Estimate, results: str, *, every_shape: bool) -> None:
     print_text(f"An estimate, not a verdict. {_scale(estimate, results)}\n")
     shown = estimate.ranking if every_shape else tuple(_cheapest_of_each_series(estimate.ranking))
-    figures = ("requests/s", "USD/million", "USD/million on Spot") if estimate.measured else ("cost", "cost on Spot")
+    figures = (
+        ("requests/s", "USD/million", "USD/million on Spot") if estimate.stored.capacities else ("cost", "cost on Spot")
+    )
     rows = [_row(each, estimate.offers[each.candidate.shape.name]) for each in shown]
     texts, numbers = ("shape", "CPU", "speed known from"), ("vCPUs", "cores", "all, USD/24 h", *figures)
     print_table(Table.of("Estimated cost of a prediction", texts, numbers, rows), dispensable=_DISPENSABLE)
@@ -129,7 +129,7 @@ def _print(estimate: Estimate, results: str, *, every_shape: bool) -> None:
     ):
         if machine_types:
             note(f"Left out, because {why}: {', '.join(machine_types)}.")
-    if (instances := {each.instances for each in estimate.measured}) - {1}:
+    if (instances := {each.instances for each in estimate.stored.capacities}) - {1}:
         note(f"{predictions_text(max(instances))}.")
 
 
@@ -143,14 +143,14 @@ def _cheapest_of_each_series(ranking: Iterable[Estimated]) -> Iterator[Estimated
 
 def _scale(estimate: Estimate, results: str) -> str:
     """What the figures are scaled from."""
-    title, objective = estimate.model.title, estimate.objective
+    title, objective = estimate.model.title, estimate.stored.objective
     at = f" with {objective.text}" if objective and objective.latency_ms is not None else ""
-    if not estimate.measured:
+    if not estimate.stored.capacities:
         return (
             f"There is no capacity of {title}{at} on any machine type in {results}, so costs are multiples of the"
             " lowest, and no latency limit counts."
         )
-    shapes = (each.candidate.shape for each in estimate.measured)
+    shapes = (each.candidate.shape for each in estimate.stored.capacities)
     names = ", ".join(f"{shape.nodes} × {shape.machine_type}" for shape in shapes)
     return f"Scaled from the capacity of {title}{at} that was measured on {names}."
 
@@ -193,7 +193,7 @@ def _errors(estimate: Estimate) -> str:
         for basis, sd in speeds.errors.items()
         if basis in bases
     )
-    against = "the measured shape" if estimate.measured else "the cheapest shape"
+    against = "the measured shape" if estimate.stored.capacities else "the cheapest shape"
     return (
         f"In brackets: 95 % ranges against {against}. Their standard deviations: {_factor(speeds.carry_over)} for the"
         " CPU, by which two public CNN benchmarks differ, since neither is this model;"
@@ -212,17 +212,18 @@ def _json(estimate: Estimate) -> dict[str, Any]:
     return {
         "is_estimate": True,
         "model": estimate.model.name,
-        "objective": estimate.objective and estimate.objective.model_dump(),
+        "objective": estimate.stored.objective and estimate.stored.objective.model_dump(),
         "benchmark": {"source": benchmarks.source, "workload": FLOAT, "as_of": benchmarks.as_of.isoformat()},
         "log_sd": {
             "carry_over": speeds.carry_over,
             "machine_type": speeds.fit.scatter,
             **{basis.name: sd for basis, sd in speeds.errors.items()},
         },
-        "measured": [_capacity_json(each) for each in estimate.measured],
+        "measured": [_capacity_json(each) for each in estimate.stored.capacities],
         "estimates": [_estimated_json(each, estimate.offers[each.candidate.shape.name]) for each in estimate.ranking],
         "unpriced": estimate.unpriced,
         "unknown": estimate.unknown,
+        "excluded": excluded_json(estimate.stored.excluded),
         **skipped_json(estimate.scan),
     }
 

@@ -8,7 +8,7 @@ import yaml
 from analysis.formatting import counted
 from analysis.objective import Asked
 from analysis.report.folders import check_new_folder, new_folder
-from shapebench.commands.day import AskedDay, nodes_text, read_day, usd_text
+from shapebench.commands.day import AskedDay, nodes_text, note_unused, read_day, usd_text
 from shapebench.output import note, print_code, print_text
 from shapebench.production.choice import Place, Production, choose
 from shapebench.production.objects import Object, objects_of
@@ -41,6 +41,7 @@ def write_manifests(uri: str, asked: Asked, asked_day: AskedDay, place: Place, f
         print_code(f"    {command}\n")
     for machine_type, why in production.left_out:
         note(f"not in the ComputeClass: {machine_type}: {why}")
+    note_unused(production.day)
 
 
 def _text(production: Production, objects: list[Object]) -> str:

@@ -61,6 +61,7 @@ def test_other_conditions_and_an_invalid_run_are_said(store):
     found = compare(store, FIRST, SECOND)
     assert "They ran under different conditions (platform)" in " ".join(found.stdout.split())
     assert "000002 is invalid: the server died" in found.output
+    assert json.loads(compare(store, FIRST, SECOND, "--json").stdout)["reasons"] == [[], ["the server died"]]
 
 
 def test_without_a_difference_there_is_no_table_of_settings(store):

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis.estimate.speeds import newest_speeds
-from analysis.results.manifest import Model
+from analysis.results.manifest import Model, Validity
 from analysis.results.store import ResultsStore
 from bench.stores.synthetic import make_search, write_run
 from shapebench.cli import app
@@ -120,6 +120,15 @@ def test_runs_at_an_objective_that_they_say_nothing_of_scale_nothing(store: str)
     found = estimated("--results", store, "--p99", "1ms")
     assert found["measured"] == []
     assert found["estimates"][0]["relative_cost"]["value"] == 1
+
+
+def test_a_run_that_is_invalid_scales_nothing_and_is_named(store: str):
+    died = Validity(verdict="invalid", reasons=("the server died",))
+    manifest, rows = make_search(60, 9)
+    write_run(ResultsStore(store), manifest.model_copy(update={"validity": died}), rows)
+    said = f"{manifest.run_id} of {manifest.stack}: the server died"
+    assert f"not used: {said}" in " ".join(run("--results", store).stderr.split())
+    assert estimated("--results", store)["excluded"] == [{"run_id": manifest.run_id, "reasons": ["the server died"]}]
 
 
 def test_runs_on_this_machine_scale_nothing(no_run: str):

@@ -7,7 +7,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from analysis.results.store import ResultsStore
+from analysis.results.manifest import Validity
+from analysis.results.request_rows import REQUESTS_SCHEMA
+from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.store import ResultsStore, new_run_id
 from policy.resource import Resource
 from policy.rules import RULES
 from shapebench.cli import app
@@ -48,6 +51,16 @@ def test_each_kind_has_a_file_and_nothing_else_is_there(store, tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         *("autoscaler.yaml", "compute-class.yaml", "deployment.yaml", "disruption-budget.yaml", "service.yaml")
     }
+
+
+def test_a_run_that_the_choice_does_not_rest_on_is_named(tmp_path):
+    store = ResultsStore(production_store(tmp_path / "store"))
+    newest = store.scan().manifests[-1]
+    died = Validity(verdict="invalid", reasons=("the server died",))
+    manifest = newest.model_copy(update={"run_id": new_run_id(), "validity": died})
+    store.write_run(manifest, [("w0", REQUESTS_SCHEMA.empty_table())], SAMPLES_SCHEMA.empty_table())
+    said = " ".join(invoke(store.uri, tmp_path / "out").stderr.split())
+    assert f"not used for the day: {manifest.run_id} of {manifest.stack}: the server died" in said
 
 
 def test_the_pods_server_is_the_one_that_a_stack_of_this_shape_runs(written):
