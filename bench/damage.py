@@ -2,7 +2,7 @@
 
 A reader is to name each damage, to end without a traceback, and to show the healthy runs. The readers run in worker
 processes, as the stack's owner with permission bits that bind: one that a signal ends is counted and started again.
-Drawings of which nothing changes are drawn once.
+Drawings and autoscaled fleets of which nothing changes are made once.
 """
 
 import functools
@@ -20,9 +20,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import vl_convert
+from numpy.typing import NDArray
 
 from analysis.formatting import SHORT_ID
+from analysis.planning import day
+from analysis.planning.autoscaling import Delays, Hpa, NodeLoad, Scaled
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from bench.figures import Figure, argument_parser, progress, report, start
@@ -113,6 +117,7 @@ def _work(folder: Path, numbers: Sequence[int]) -> None:
     os.cpu_count = lambda: 1
     vl_convert.vegalite_to_svg = _drawn_once(vl_convert.vegalite_to_svg)
     vl_convert.svg_to_png = _drawn_once(vl_convert.svg_to_png)
+    day.scale = _scaled_once(day.scale)  # type: ignore[attr-defined]  # imported there
     whole = folder / "results"
     runs = ResultsStore(str(whole)).scan().manifests
     with tempfile.TemporaryDirectory(dir=_MEMORY) as out:
@@ -186,6 +191,20 @@ def _drawn_once(draw: Callable[..., Any]) -> Callable[..., Any]:
         return drawn[key]
 
     return drawn_once
+
+
+def _scaled_once(scale: Callable[..., Scaled]) -> Callable[..., Scaled]:
+    """Keep the fleet of each variant over a day, which most damages leave as it is."""
+    scaled: dict[Any, Scaled] = {}
+
+    @functools.wraps(scale)
+    def scaled_once(hpa: Hpa, delays: Delays, load: NodeLoad, observed_rps: NDArray[np.float64], nodes: int) -> Scaled:
+        key = (hpa, delays, load, observed_rps.tobytes(), nodes)
+        if key not in scaled:
+            scaled[key] = scale(hpa, delays, load, observed_rps, nodes)
+        return scaled[key]
+
+    return scaled_once
 
 
 def _make_readable(folder: Path) -> None:
