@@ -128,6 +128,8 @@ def _measured(inputs: LocalLoadTestInputs, store: ResultsStore) -> Manifest:
     run = store.run(inputs.stack, planned.run_id)
     if run is None or isinstance(run, Problem):
         raise RuntimeError(f"the run {planned.run_id} was not stored: {run}")
+    if not _is_valid(run):
+        progress(f"refused: {'; '.join(run.validity.reasons)}")
     return run
 
 
