@@ -4,13 +4,21 @@ Simulated experiments of two machines: the nodes of one draw one of two CPU mode
 all have the same, and cost 10 % less or more than the first is expected to, in turns. The truth is the mean cost of
 many simulated clusters. Beside it the rule of before: of the runs on each mix of CPU models, those of the most
 variants, or of as many the newest.
+
+Then whole sweeps of ten candidates, four stacks of which get their CPU models by chance (bench.fleets.lotteries).
+Beside them a race that does not know the models, on stacks that keep their nodes.
 """
 
 import math
+import re
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -24,15 +32,25 @@ from analysis.verdict.ranking import Ranked
 from analysis.verdict.variants import variant_key
 from analysis.verdict.verdict import Judged, verdict_of
 from bench.figures import Figure, argument_parser, progress, report, start
+from bench.fleets.lotteries import MIXES, LotterySweep, NotTold, lottery_sweep
 from bench.stores.synthetic import STARTED_AT, make_manifest
 from stacks.load_profiles import PROFILES
+from sweep.simulation.cloud import Cloud
+from sweep.simulation.run import simulate
+from sweep.simulation.world import World
+from sweep.strategies.race import Race
+from sweep.strategy import Strategy
 
-SMALLEST = ("--runs", "2", "--truth", "100")
+SMALLEST = ("--runs", "2", "--truth", "100", "--sweeps", "1")
 _SEED = 20261201
 _APART = 1.4
 _RIVALS = (0.9, 1.1)
 _BY_CHANCE, _ALWAYS = "by-chance", "always"
 _OBJECTIVE = Objective(latency_ms=400)
+_WITHIN = 0.05
+# What a claim of a sweep says, which it rounds.
+_CLAIM = re.compile(r"(?:costs at most|may cost up to) (?P<most>[\d.]+) % more than the cheapest")
+_ROUNDING = 0.005
 _RPS_A_NODE = 20.0
 # Nodes of one CPU model, deployments on the same nodes, runs of a deployment.
 _NODE_SD, _DEPLOYMENT_SD, _RUN_SD = 0.03, 0.02, 0.01
@@ -80,11 +98,17 @@ def main() -> None:
     parser = argument_parser("lottery", __doc__)
     parser.add_argument("--runs", type=int, default=400, help="experiments of each kind (default: %(default)s)")
     parser.add_argument("--truth", type=int, default=20_000, help="clusters that the truth is from")
+    parser.add_argument("--sweeps", type=int, default=200, help="sweeps of each mix (default: %(default)s)")
     arguments = start(parser, ["numpy", "scipy"])
     figures: list[Figure] = []
     for kind in _KINDS:
         progress(kind.name)
         figures += graded(kind, arguments.runs, arguments.truth)
+    for mix in MIXES:
+        progress(f"sweeps, {mix}")
+        with ProcessPoolExecutor() as processes:
+            swept = list(processes.map(partial(graded_sweep, mix), range(arguments.sweeps)))
+        figures += _sweep_figures(f"sweep, {mix}", swept)
     report("lottery", figures)
 
 
@@ -113,6 +137,48 @@ def graded(kind: Draws, runs: int, clusters: int) -> Iterator[Figure]:
     yield Figure(f"{kind.name}: another certainly best", share * counted["now wrong"], "%", "<= 5")
     yield Figure(f"{kind.name}: before, expected cost held", share * counted["before held"], "%")
     yield Figure(f"{kind.name}: before, best in expectation first", share * counted["before chosen"], "%")
+
+
+@dataclass(frozen=True)
+class Swept:
+    """By how much the choice is dearer than the best in expectation, by how much at most it claims so, and USD."""
+
+    more: float
+    claimed: float
+    usd: float
+    runs: int
+
+
+def graded_sweep(mix: str, seed: int) -> tuple[Swept, Swept]:
+    """Now and before."""
+    sweep = lottery_sweep(mix, seed, _WITHIN)
+    return _swept(sweep, sweep.world, Race(_WITHIN)), _swept(sweep, sweep.on_the_same_nodes, NotTold(Race(_WITHIN)))
+
+
+def _swept(sweep: LotterySweep, world: World, strategy: Strategy) -> Swept:
+    with tempfile.TemporaryDirectory() as folder:
+        last = simulate(Path(folder) / "sweep", sweep.settings, Cloud(world), strategy).last
+    [objective] = last.objectives
+    assert objective.leader
+    claimed = _CLAIM.search(objective.claim)
+    more = sweep.costs[objective.leader.candidate.key] / min(sweep.costs.values()) - 1
+    return Swept(more, float(claimed["most"]) / 100 if claimed else 0.0, last.usd, last.finished_runs)
+
+
+def _sweep_figures(name: str, swept: Sequence[tuple[Swept, Swept]]) -> Iterator[Figure]:
+    now, before = ([pair[at] for pair in swept] for at in (0, 1))
+    yield Figure(f"{name}: chosen within 5 %", _percent(each.more <= _WITHIN for each in now), "%", ">= 95")
+    yield Figure(f"{name}: claim false", _percent(each.more > each.claimed + _ROUNDING for each in now), "%", "<= 5")
+    yield Figure(f"{name}: claims at most 5 %", _percent(each.claimed <= _WITHIN for each in now), "%")
+    yield Figure(f"{name}: runs, median", float(np.median([each.runs for each in now])), "")
+    yield Figure(f"{name}: dollars, median", float(np.median([each.usd for each in now])), "USD")
+    yield Figure(f"{name}: before, chosen within 5 %", _percent(each.more <= _WITHIN for each in before), "%")
+    yield Figure(f"{name}: before, claim false", _percent(each.more > each.claimed + _ROUNDING for each in before), "%")
+    yield Figure(f"{name}: before, dollars, median", float(np.median([each.usd for each in before])), "USD")
+
+
+def _percent(held: Iterator[bool]) -> float:
+    return 100 * float(np.mean(list(held)))
 
 
 def _holds(ranked: Ranked, truth: float) -> bool:

@@ -14,7 +14,7 @@ from stacks.gke import GkeSettings
 from stacks.image_server import ImageServerSettings, Port
 from stacks.kubernetes import KubernetesSettings
 from stacks.load_profiles import MOST_REQUESTS, PROFILES, LoadProfile
-from stacks.machine_series import machine_resources
+from stacks.machine_series import machine_resources, machine_series
 from stacks.models import ModelSettings
 from stacks.objective import SEARCH_KEYS, ObjectiveSettings
 from stacks.payload import PayloadSettings
@@ -309,6 +309,11 @@ class Settings(Frozen):
     def fresh_nodes(self) -> bool:
         """Whether each new `rerun` is measured on other nodes; never outside gke, whose nodes are the stack's own."""
         return self.platform == "gke" and self.gke.fresh_nodes
+
+    @property
+    def draws_cpus(self) -> bool:
+        """Whether each serving node gets one of several CPU models by chance, as those of E2 do."""
+        return self.platform == "gke" and len(machine_series(self.shape.machine_type).cpus) > 1
 
     @property
     def variant(self) -> ServingVariant:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -95,8 +95,13 @@ class Axes(Frozen):
         Field(description="Operations that run at once. Give 1 to 256, such as 2, 4 and 8."),
     ] = None
     intra_op: Annotated[
-        _Axis[Annotated[Threads | None, BeforeValidator(lambda value: None if value == "shape" else value)]] | None,
-        Field(description="Threads inside one operation. Give 1 to 256, or shape for the vCPUs of a node."),
+        _Axis[
+            Annotated[
+                Threads | Literal["cores"] | None, BeforeValidator(lambda value: None if value == "shape" else value)
+            ]
+        ]
+        | None,
+        Field(description="Threads inside one operation. Give 1 to 256, shape for the vCPUs of a node, or cores."),
     ] = None
     batching: Annotated[
         _Axis[Annotated[BatchingAxis | None, BeforeValidator(_batching)]] | None,
@@ -163,12 +168,14 @@ def _candidate(
     stack: str, settings: Settings, load: CapacitySearch, changes: Mapping[str, Any], named: Named
 ) -> Candidate:
     """The same settings give the same candidate, whether they are stated or those of the stack's file."""
-    vcpus, _ = machine_resources(settings.shape.machine_type)
+    shape = settings.node_shape(stack)
     serving = {name: value for name, value in changes.items() if name != "server"}
     if isinstance(batching := serving.get("batching"), BatchingAxis):
-        serving["batching"] = batching.on(vcpus)
+        serving["batching"] = batching.on(shape.vcpus)
     serving = settings.serving.model_dump() | serving
-    if serving["intra_op"] == vcpus:
+    if serving["intra_op"] == "cores":
+        serving["intra_op"] = shape.cores
+    if serving["intra_op"] == shape.vcpus:
         serving["intra_op"] = None
     if settings.server and "inter_op" in changes and not settings.server.uses("{interOp}"):
         raise SettingsError(

@@ -1,12 +1,12 @@
 """The interface of strategies: from the runs so far, which candidates need more runs, and which one is chosen."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from analysis.statistics.deployments import PRIOR_SD
-from sweep.tasks import Length
+from sweep.tasks import DrawnCpus, Length
 
 
 class Standing(StrEnum):
@@ -23,9 +23,9 @@ class Observation:
 
     The error is that of the run alone, without the spread between deployments. A run that gave only a lower bound of
     the cost (no rate that it tried met the objective) has `is_bound`. `deployment_sd` is what is assumed between
-    deployments, until enough runs tell. `machines` names the set of machines that it ran on. `order` grows with each
-    run that ends, over the whole sweep: a decision that was taken between two runs is taken again from the runs before
-    it alone.
+    deployments, until enough runs tell. `machines` names the set of machines that it ran on, and `drawn` says which CPU
+    models these got by chance. `order` grows with each run that ends, over the whole sweep: a decision that was taken
+    between two runs is taken again from the runs before it alone.
     """
 
     order: int
@@ -36,6 +36,7 @@ class Observation:
     is_bound: bool = False
     deployment_sd: float = PRIOR_SD
     machines: str = ""
+    drawn: DrawnCpus | None = None
 
     @property
     def weight(self) -> float:
@@ -48,6 +49,7 @@ class Decision:
     """By the candidate's key: its standing, and in plain words why it was eliminated.
 
     `may_be_best` are those that were eliminated without certainty that another is cheaper, as a verdict says it.
+    `log_costs` are the logarithms of the costs that are compared, of those that have one.
 
     Once no candidate races, one is chosen, with the certainty that `claim` states; none where none meets the objective.
     """
@@ -57,6 +59,7 @@ class Decision:
     leader: str | None
     claim: str
     may_be_best: frozenset[str] = frozenset()
+    log_costs: Mapping[str, float] = field(default_factory=dict)
 
 
 class Strategy(Protocol):

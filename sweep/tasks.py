@@ -1,5 +1,6 @@
 """The tasks of a sweep, which each stack does one after the other, and the result of a run."""
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Literal
@@ -44,9 +45,30 @@ Task = Measure | Destroy
 
 
 @dataclass(frozen=True)
+class DrawnCpus:
+    """The CPU models that the serving nodes of a run got by chance, each with the name of its node.
+
+    `pool` names what they were drawn from, a machine series in a region, and `models` is how many it is known to have.
+    """
+
+    pool: str
+    models: int
+    nodes: tuple[tuple[str, str], ...]
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share of the nodes that has each model."""
+        return {cpu: count / len(self.nodes) for cpu, count in Counter(cpu for _, cpu in self.nodes).items()}
+
+
+@dataclass(frozen=True)
 class Measured:
-    """What a finished run says of the capacity, in requests per second, of which each has `instances` on average."""
+    """What a finished run says of the capacity, in requests per second, of which each has `instances` on average.
+
+    `drawn` is None where the CPU model did not come by chance, or is not known.
+    """
 
     run_id: str
     rps: Interval[float | None]
     instances: float = 1.0
+    drawn: DrawnCpus | None = None

@@ -12,12 +12,13 @@ tell which.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from statistics import fmean
+from typing import Self
 
 import numpy as np
 from scipy.special import expit, gammaln
@@ -65,6 +66,12 @@ class Pool:
 
     nodes: Mapping[str, int]
     not_seen: int = 0
+
+    @classmethod
+    def of(cls, cpus: Iterable[str], models: int) -> Self:
+        """Of the model of each node that was seen, and how many models the series is known to have."""
+        nodes = Counter(cpus)
+        return cls(nodes, max(models - len(nodes), 0))
 
     @property
     def is_lottery(self) -> bool:
@@ -132,10 +139,17 @@ class Expected:
 
 @dataclass(frozen=True)
 class Lottery:
-    """The expectation of each variant that was searched in a pool with several models, and what shifts a bound."""
+    """The expectation of each variant that was searched in a pool with several models, and what shifts a bound.
+
+    `runs` are those in such pools, each as if its nodes had had what is expected of the mix. `draws` is how many
+    the uncertainty of a mix has, and `degrees` are those of what is known of the models.
+    """
 
     effects: Effects
     expected: Mapping[str, Expected]
+    runs: Sequence[Observation]
+    draws: int
+    degrees: float
     shifts: Mapping[tuple[str, _Shares], tuple[float, float]]
 
     def over_the_mix(self, draw: Draw, bound: Interval[float | None]) -> Interval[float | None]:
@@ -189,7 +203,7 @@ def draw_lottery(draws: Sequence[Draw], others: Sequence[Observation], pools: Ma
             ),
         )
     shifts = {(each.variant, each.mix): world.shift(variants[each.variant], each) for each in drawn}
-    return Lottery(replace(effects, means=means), expected, shifts)
+    return Lottery(replace(effects, means=means), expected, adjusted, _DRAWS, world.degrees, shifts)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Which runs drew the CPU models of their nodes by chance, from what, and what was seen of it."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 
 from analysis.comparability import cpu_name, cpu_shares, has_drawn_cpus
@@ -18,15 +18,12 @@ def pool_of(run: Manifest) -> str:
 
 def pools_of(runs: Iterable[Manifest]) -> dict[str, Pool]:
     """By name, with each node that was seen once, however many runs it served."""
-    nodes: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
+    nodes: dict[str, dict[str, str]] = defaultdict(dict)
     known: dict[str, int] = {}
     for run in filter(has_drawn_cpus, runs):
-        for replica in run.replicas:
-            # Without the name of its node a replica is taken to have another one in each deployment.
-            node = ("", replica.node) if replica.node else (f"{run.stack} {run.deployment or run.run_id}", replica.name)
-            nodes[pool_of(run)][node] = cpu_name(replica)
-        known[pool_of(run)] = _known_models(run)
-    return {name: _pool(seen.values(), known[name]) for name, seen in nodes.items()}
+        nodes[pool_of(run)] |= nodes_of(run)
+        known[pool_of(run)] = known_models(run)
+    return {name: Pool.of(seen.values(), known[name]) for name, seen in nodes.items()}
 
 
 def draw_of(variant: str, run: Manifest, observation: Observation | None = None) -> Draw:
@@ -34,12 +31,15 @@ def draw_of(variant: str, run: Manifest, observation: Observation | None = None)
     return Draw(variant, pool_of(run), run.shape.nodes, shares, observation)
 
 
-def _pool(seen: Iterable[str], known: int) -> Pool:
-    nodes = Counter(seen)
-    return Pool(nodes, not_seen=max(known - len(nodes), 0))
+def nodes_of(run: Manifest) -> dict[str, str]:
+    """The CPU model of each node, by its name."""
+    # Without the name of its node a replica is taken to have another one in each deployment.
+    unnamed = f"{run.stack} {run.deployment or run.run_id}"
+    return {replica.node or f"{unnamed} {replica.name}": cpu_name(replica) for replica in run.replicas}
 
 
-def _known_models(run: Manifest) -> int:
+def known_models(run: Manifest) -> int:
+    """How many CPU models its nodes may get."""
     try:
         return len(machine_series(run.shape.machine_type).cpus)
     except UnknownMachineTypeError:

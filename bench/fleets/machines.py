@@ -14,7 +14,7 @@ import numpy as np
 from analysis.estimate.benchmarks import FLOAT, QUANTISED, newest_benchmarks
 from analysis.estimate.fitting import Kind, fit
 from analysis.pricing.stack_cost import kept_cost
-from bench.fleets.sweeps import LOAD_NODE_USD_HOURLY, MINUTES, candidate
+from bench.fleets.sweeps import LASTS_S, LOAD_NODE_USD_HOURLY, candidate
 from stacks.machine_series import ALL_SERIES
 from stacks.new_stack import DEFAULT_ZONE
 from stacks.shapes import NodeShape, ShapeSettings, shape_name
@@ -60,7 +60,7 @@ def machine_sweep(seed: int, within: float) -> MachineSweep:
     candidates = {shape.name: candidate(shape.name, inter_op=8) for shape, _ in drawn}
     settings = SweepSettings(candidates=tuple(candidates.values()), within=within, seed=seed, priors=priors)
     log_rps = _log_rps(shapes, truth, rng)
-    stacks = {shape.name: SimulatedStack(usd, usd + LOAD_NODE_USD_HOURLY, **MINUTES) for shape, usd in drawn}
+    stacks = {shape.name: SimulatedStack(usd, usd + LOAD_NODE_USD_HOURLY, *LASTS_S) for shape, usd in drawn}
     capacity_rps = {candidates[stack].key: float(np.exp(log_rps[stack])) for stack in candidates}
     return MachineSweep(truth, settings, World(stacks, capacity_rps, Spread(float(rng.uniform(0.02, 0.05))), seed=seed))
 

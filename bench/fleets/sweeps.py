@@ -17,10 +17,12 @@ from sweep.simulation.world import SimulatedStack, Spread, World
 
 _LOAD = PROFILES["capacity"]
 LOAD_NODE_USD_HOURLY = 0.138
-MINUTES = {"create_s": 1200.0, "update_s": 120.0, "destroy_s": 1200.0}
+# To create a stack, to update and to destroy it.
+UPDATE_S = 120.0
+LASTS_S = (1200.0, UPDATE_S, 1200.0)
 _USD_HOURLY = {"2cpu-4gb": 0.603, "4cpu-8gb": 0.587, "8cpu-16gb": 0.578, "8cpu-64gb": 0.837}
 _LARGE = "8cpu-64gb"
-STACKS = {stack: SimulatedStack(usd, usd + LOAD_NODE_USD_HOURLY, **MINUTES) for stack, usd in _USD_HOURLY.items()}
+STACKS = {stack: SimulatedStack(usd, usd + LOAD_NODE_USD_HOURLY, *LASTS_S) for stack, usd in _USD_HOURLY.items()}
 
 # Spread between deployments: 2 to 5 % (standard deviation).
 _SPREAD = (0.02, 0.05)

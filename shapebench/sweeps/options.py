@@ -33,7 +33,8 @@ def sweep(  # noqa: PLR0913, PLR0917 - as many as the command has options
     ] = None,
     inter_op: Annotated[str | None, typer.Option(metavar=_LIST, help="Values of interOp, such as 2,4,8.")] = None,
     intra_op: Annotated[
-        str | None, typer.Option(metavar=_LIST, help="Values of intraOp, such as shape,2: shape is the shape's vCPUs.")
+        str | None,
+        typer.Option(metavar=_LIST, help="Values of intraOp, such as shape,cores,2: the vCPUs or cores of a node."),
     ] = None,
     batching: Annotated[
         str | None, typer.Option(metavar=_LIST, help="Largest batches, such as off,32: off is no batching.")

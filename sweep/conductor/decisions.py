@@ -73,6 +73,7 @@ class Decisions:
                 seen,
                 deployment_sd=prior_sd(on_one_machine=self._on_one_machine),
                 machines="" if self._on_one_machine else self._machines(stack, block),
+                drawn=state.measured[key][block].drawn,
             )
         return self._observations[key, block]
 
@@ -115,6 +116,7 @@ class Decisions:
             earlier.leader,
             "" if racing & returned else earlier.claim,
             earlier.may_be_best | (decision.may_be_best & returned),
+            decision.log_costs,
         )
 
     def needing(self, state: SweepState, stack: str) -> dict[str, int]:

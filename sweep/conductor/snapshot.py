@@ -70,7 +70,8 @@ class StackView:
 class CandidateView:
     """A candidate now.
 
-    `usd_per_million` is the geometric mean of its `runs` finished runs, weighted by their precision; None without one.
+    `usd_per_million` is the geometric mean of its `runs` finished runs, or where nodes get their CPU models by chance
+    what these say is to be expected of the mix; None without one.
     `behind` is how much dearer than the leader it is, as a share (0.07 for 7 %); None without runs, 0 for the leader.
     `at_least`: its figures are lower bounds of the cost, since no rate that was tried met the objective.
     `instances` is the mean number of predictions that a request of its newest run asks for.

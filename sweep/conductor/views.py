@@ -68,7 +68,7 @@ class Views:
 
     def _objective(self, state: SweepState, objective: int) -> ObjectiveView:
         decision = self.decisions.decision(state, objective)
-        costs = {key: self._log_cost(state, key) for key in state.of_objective[objective]}
+        costs = {key: decision.log_costs.get(key, self._log_cost(state, key)) for key in state.of_objective[objective]}
         of_leader = costs.get(decision.leader) if decision.leader else None
         views = {key: self._candidate(state, key, costs[key], of_leader) for key in costs}
         return ObjectiveView(
@@ -80,7 +80,7 @@ class Views:
         )
 
     def _log_cost(self, state: SweepState, key: str) -> float | None:
-        """The mean, each run with the weight that strategies give it; of bounds, the highest."""
+        """Of one that failed, the mean, each run with the weight that strategies give it; of bounds, the highest."""
         runs = self.decisions.observed(state, key)
         if values := [run for run in runs if not run.is_bound]:
             return sum(run.weight * run.log_cost for run in values) / sum(run.weight for run in values)

@@ -19,7 +19,7 @@ from sweep.journal.records import COLUMNS, Record, Resumption, record, row
 from sweep.settings import SweepSettings
 
 # In the file's header: whose file it is ("shsw"), and the version of the tables.
-_APPLICATION, _VERSION = 0x73687377, 4
+_APPLICATION, _VERSION = 0x73687377, 5
 _TABLES = """
 CREATE TABLE sweep (settings TEXT NOT NULL, digest TEXT NOT NULL) STRICT;
 CREATE TABLE clock (
@@ -28,8 +28,8 @@ CREATE TABLE clock (
 CREATE TABLE tasks (
     number INTEGER PRIMARY KEY, stack TEXT NOT NULL, candidate TEXT, block INTEGER, length TEXT,
     begun_at_s REAL NOT NULL, end_number INTEGER UNIQUE, ended_at_s REAL, result TEXT,
-    run_id TEXT UNIQUE, value_rps REAL, low_rps REAL, high_rps REAL, instances REAL, why TEXT NOT NULL,
-    leftovers TEXT NOT NULL, digest TEXT NOT NULL,
+    run_id TEXT UNIQUE, value_rps REAL, low_rps REAL, high_rps REAL, instances REAL, drawn TEXT,
+    why TEXT NOT NULL, leftovers TEXT NOT NULL, digest TEXT NOT NULL,
     CHECK ((result IS NULL) = (ended_at_s IS NULL)), CHECK ((result IS NULL) = (end_number IS NULL)),
     CHECK ((result IS 'measured') = (run_id IS NOT NULL))
 ) STRICT;

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import StrEnum
 from typing import Any
 
 from analysis.interval import Interval
 from sweep.candidates import Candidate
-from sweep.tasks import Destroy, Length, Measure, Measured, Task
+from sweep.tasks import Destroy, DrawnCpus, Length, Measure, Measured, Task
 
 
 class Result(StrEnum):
@@ -60,7 +60,7 @@ class Resumption:
 
 COLUMNS = (
     *("number", "stack", "candidate", "block", "length", "begun_at_s", "end_number", "ended_at_s", "result"),
-    *("run_id", "value_rps", "low_rps", "high_rps", "instances", "why", "leftovers"),
+    *("run_id", "value_rps", "low_rps", "high_rps", "instances", "drawn", "why", "leftovers"),
 )
 
 
@@ -72,6 +72,7 @@ def row(record: Record) -> tuple[Any, ...]:
         *(record.number, task.stack, *measure, record.begun_at_s, record.end_number, record.ended_at_s),
         record.result and record.result.value,
         *((run.run_id, run.rps.value, run.rps.low, run.rps.high, run.instances) if run else (None,) * 5),
+        run and run.drawn and json.dumps(astuple(run.drawn)),
         *(record.why, json.dumps(record.leftovers)),
     )
 
@@ -79,7 +80,7 @@ def row(record: Record) -> tuple[Any, ...]:
 def record(values: tuple[Any, ...], candidates: Mapping[str, Candidate]) -> Record:
     """The record of a row; raises ValueError or KeyError where the row is not one that `row` makes."""
     number, stack, key, block, length, begun_at_s, end_number, ended_at_s, result, *measured, why, left = values
-    run_id, value, low, high, instances = measured
+    run_id, value, low, high, instances, drawn = measured
     return Record(
         number,
         Destroy(stack) if key is None else Measure(candidates[key], block, Length(length)),
@@ -87,7 +88,12 @@ def record(values: tuple[Any, ...], candidates: Mapping[str, Candidate]) -> Reco
         end_number,
         ended_at_s,
         result and Result(result),
-        None if run_id is None else Measured(run_id, Interval(value, low, high), instances),
+        None if run_id is None else Measured(run_id, Interval(value, low, high), instances, drawn and _drawn(drawn)),
         why,
         tuple(json.loads(left)),
     )
+
+
+def _drawn(text: str) -> DrawnCpus:
+    pool, models, nodes = json.loads(text)
+    return DrawnCpus(pool, models, tuple((node, cpu) for node, cpu in nodes))

@@ -7,8 +7,9 @@ from typing import Any
 from analysis.pricing.stack_cost import kept_cost, load_cost
 from loadtest.run.saved_model import uploaded_bytes_of
 from stacks.explain import SettingsError
-from stacks.files import load_settings, settings_in
+from stacks.files import load_config, settings_in
 from sweep.fleet import Expected, LastingError
+from sweep.pulumi_fleet.stack_file import config_in_sweep
 from tools.pins import ROOT
 
 
@@ -39,7 +40,7 @@ def expected_of(stack: str, config: Mapping[str, Any] | None = None) -> Expected
     stack: the machines are there already.
     """
     try:
-        settings = load_settings(stack) if config is None else settings_in(config)
+        settings = settings_in(config_in_sweep(load_config(stack) if config is None else config))
         uploaded_bytes = uploaded_bytes_of(settings, ROOT)
     except SettingsError as error:
         raise LastingError(

@@ -4,6 +4,7 @@ import math
 from dataclasses import astuple
 
 from analysis.capacity.evidence import NoEvidence, evidence_of
+from analysis.comparability import has_drawn_cpus
 from analysis.formatting import number
 from analysis.objective import Objective
 from analysis.results.columns import read_columns
@@ -11,9 +12,10 @@ from analysis.results.disturbance import was_disturbed
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
+from analysis.verdict.mix import known_models, nodes_of, pool_of
 from stacks.load_profiles import CapacitySearch
 from sweep.fleet import FleetError
-from sweep.tasks import Measure, Measured
+from sweep.tasks import DrawnCpus, Measure, Measured
 
 
 class NothingMeasuredError(FleetError):
@@ -32,7 +34,13 @@ def measured(store: ResultsStore, stack: str, run_id: str, load: CapacitySearch)
     found = evidence_of(manifest, read_columns(store, manifest), objective)
     if isinstance(found, NoEvidence):
         raise NothingMeasuredError(f"run {run_id} says nothing about the capacity: {found.reason}")
-    return Measured(run_id, found.rps, manifest.serving.model.instances)
+    return Measured(run_id, found.rps, manifest.serving.model.instances, _drawn(manifest))
+
+
+def _drawn(manifest: Manifest) -> DrawnCpus | None:
+    if not has_drawn_cpus(manifest):
+        return None
+    return DrawnCpus(pool_of(manifest), known_models(manifest), tuple(sorted(nodes_of(manifest).items())))
 
 
 def lost(store: ResultsStore, task: Measure, recorded: Measured) -> str:
@@ -53,6 +61,11 @@ def lost(store: ResultsStore, task: Measure, recorded: Measured) -> str:
         return (
             f"a request of run {recorded.run_id} of {task.stack} has {now.instances:g} instances in the results store"
             f" {store.uri}, and {recorded.instances:g} was recorded"
+        )
+    if now.drawn != recorded.drawn:
+        return (
+            f"the CPU models of the nodes of run {recorded.run_id} of {task.stack} are others in the results store"
+            f" {store.uri} than were recorded"
         )
     if all(map(_is_close, astuple(now.rps), astuple(recorded.rps))):
         return ""

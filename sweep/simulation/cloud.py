@@ -9,7 +9,7 @@ from analysis.statistics.estimate import Z
 from sweep.fleet import FleetError, QuotaError
 from sweep.lengths import load_of
 from sweep.simulation.world import Faults, World
-from sweep.tasks import Measure, Measured
+from sweep.tasks import DrawnCpus, Measure, Measured
 
 # Timers of an event loop may be early by a rounding error.
 _TICK_S = 1e-6
@@ -115,10 +115,24 @@ class Cloud:
         draw = random.Random(f"{self.world.seed} {key} {task.block} {task.length}")  # noqa: S311 - no secret
         log_error, run_id = spread.runs[task.length].log_error, f"simulated-{self._drawn}"
         log_rps = math.log(self.world.capacity_rps[key]) + draw.gauss(0, spread.deployments) + draw.gauss(0, log_error)
+        slowest, drawn = self._nodes(task)
+        log_rps += slowest
         half = Z * log_error
-        measured = Measured(run_id, Interval(math.exp(log_rps), math.exp(log_rps - half), math.exp(log_rps + half)))
+        rps: Interval[float | None] = Interval(*(math.exp(log_rps + far) for far in (0, -half, half)))
         if log_rps < math.log(load.lowest_rps):
-            measured = Measured(run_id, Interval(None, high=load.lowest_rps))
+            rps = Interval(None, high=load.lowest_rps)
         elif log_rps > math.log(load.highest_rps):
-            measured = Measured(run_id, Interval(None, low=load.highest_rps))
-        self.runs.append((key, task.block, measured))
+            rps = Interval(None, low=load.highest_rps)
+        self.runs.append((key, task.block, Measured(run_id, rps, drawn=drawn)))
+
+    def _nodes(self, task: Measure) -> tuple[float, DrawnCpus | None]:
+        """The logarithm of the speed of the slowest node, and the CPU models of all."""
+        stack = self.world.stacks[task.stack]
+        if not stack.pool:
+            return 0.0, None
+        block = task.block if stack.fresh_nodes else 0
+        draw = random.Random(f"{self.world.seed} nodes of {task.stack} {block}")  # noqa: S311 - no secret
+        cpus = draw.choices(list(stack.pool.shares), list(stack.pool.shares.values()), k=stack.nodes)
+        slowest = min(stack.pool.log_speeds[cpu] + draw.gauss(0, stack.pool.sd) for cpu in cpus)
+        named = tuple((f"{task.stack}-{block}-{number}", cpu) for number, cpu in enumerate(cpus))
+        return slowest, DrawnCpus(stack.pool.name, len(stack.pool.shares), named)

@@ -20,7 +20,8 @@ class SimulatedFleet:
     def expected(self, stack: str) -> Expected:
         """The means of the world, without its spread."""
         made = self._cloud.world.stacks[stack]
-        return Expected(made.usd_hourly, made.billed_usd_hourly, made.create_s, made.update_s, made.destroy_s)
+        times = made.create_s, made.update_s, made.destroy_s
+        return Expected(made.usd_hourly, made.billed_usd_hourly, *times, made.fresh_nodes)
 
     async def check(self, stacks: Collection[str]) -> None:
         """Raise LastingError where one is up."""

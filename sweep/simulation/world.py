@@ -8,14 +8,33 @@ from sweep.tasks import Length
 
 
 @dataclass(frozen=True)
+class SimulatedPool:
+    """What the nodes of a stack get their CPU models from: the share of each, and the logarithm of its speed.
+
+    `sd` is between nodes of one model.
+    """
+
+    name: str
+    shares: Mapping[str, float]
+    log_speeds: Mapping[str, float]
+    sd: float = 0.03
+
+
+@dataclass(frozen=True)
 class SimulatedStack:
-    """Prices in USD per hour, of serving alone and of all that is up; mean durations without the load test in s."""
+    """Prices in USD per hour, of serving alone and of all that is up; mean durations without the load test in s.
+
+    Its nodes get their CPU models from `pool`, others in each block with `fresh_nodes`. It serves as its slowest does.
+    """
 
     usd_hourly: float
     billed_usd_hourly: float
     create_s: float = 600
     update_s: float = 120
     destroy_s: float = 300
+    nodes: int = 1
+    pool: SimulatedPool | None = None
+    fresh_nodes: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +68,9 @@ class Faults:
 
 @dataclass(frozen=True)
 class World:
-    """A fleet's truth. `capacity_rps` is by the candidate's key; below the search's lowest rate it finds a bound only.
+    """A fleet's truth. `capacity_rps` is by the candidate's key, on nodes of the speed 1.
+
+    Below the search's lowest rate it finds a bound only.
 
     `quota` is how many stacks there is room for at once; None for any number.
     """

@@ -31,27 +31,50 @@ class CostEvidence:
     """By candidate: the mean logarithm of its cost, and the information on it; 0 without a run.
 
     `degrees_of_freedom` are those of the variance that scales the information, which each candidate has its own of, and
-    `all_degrees` those of the variance that all have in common.
+    `all_degrees` those of the variance that all have in common. `mixes` are draws of how far the mean may be off for
+    the CPU models that nodes get by chance, by candidate and draw; those of all candidates belong together.
     """
 
     means: Floats
     information: Floats
     degrees_of_freedom: Floats
     all_degrees: float
+    mixes: Floats | None = None
+    mix_degrees: float = math.inf
+
+    def covariances(self, measured: Sequence[int] | npt.NDArray[np.intp]) -> Floats:
+        """Of the means of these candidates, each of which has a run."""
+        own = np.diag(1 / self.information[measured])
+        return own if self.mixes is None else own + np.cov(self.mixes[measured], bias=True)
 
     def is_far_behind(self, leader: int, log_within: float, asked: int) -> npt.NDArray[np.bool_]:
-        """Which candidates are certainly not the best of those `asked` by `log_within`, by comparison with the leader.
+        """Which candidates are certainly not the best of those `asked` by `log_within`.
 
-        A mixture of sequential probability ratio tests (Robbins 1970; Howard et al. 2021) of "is better than the leader
-        by `log_within`", with the error divided by the other candidates.
+        Where CPU models come by chance, two candidates of one stack differ more certainly than those of two stacks, so
+        each is compared with all others, too, with half of the error.
+        """
+        others = max(asked - 1, 1)
+        if self.mixes is None:
+            return self._is_far_behind(leader, log_within, others)
+        far = self._is_far_behind(leader, log_within, 2 * others)
+        for other in np.flatnonzero(self.information):
+            behind_it = self._is_far_behind(other, log_within, 2 * others**2)
+            behind_it[other] = False
+            far |= behind_it
+        return far
+
+    def _is_far_behind(self, leader: int | np.intp, log_within: float, tests: int) -> npt.NDArray[np.bool_]:
+        """Which are certainly not better than this one by `log_within`; the error is divided by so many `tests`.
+
+        A mixture of sequential probability ratio tests (Robbins 1970; Howard et al. 2021).
         """
         joint = self._joint(leader)
         behind = joint * (self.means - self.means[leader] + log_within)
         slopes = _FAR[:, None] * log_within
-        tests = np.logaddexp.reduce(slopes * behind - slopes**2 * joint / 2, axis=0)
-        limit = math.log(len(_FAR) * max(asked - 1, 1) / FAR_ERROR)
+        log_ratios = np.logaddexp.reduce(slopes * behind - slopes**2 * joint / 2, axis=0)
+        limit = math.log(len(_FAR) * tests / FAR_ERROR)
         degrees = self.all_degrees
-        far: npt.NDArray[np.bool_] = tests >= degrees / 2 * math.expm1(2 * limit / degrees)
+        far: npt.NDArray[np.bool_] = log_ratios >= degrees / 2 * math.expm1(2 * limit / degrees)
         return far
 
     def chances(self, racing: Sequence[int], leader: int, log_within: float) -> Floats:
@@ -73,18 +96,26 @@ class CostEvidence:
         half = critical / np.sqrt(self._joint(leader)[others])
         return float((self.means[leader] - self.means[others] + half).max())
 
-    def _joint(self, leader: int) -> Floats:
+    def _joint(self, leader: int | np.intp) -> Floats:
         """The information on how much each differs from the leader."""
         with np.errstate(divide="ignore"):
-            joint: Floats = 1 / (1 / self.information + 1 / self.information[leader])
+            joint: Floats = 1 / (1 / self.information + 1 / self.information[leader] + self._of_mixes(leader))
         return joint
+
+    def _of_mixes(self, leader: int | np.intp) -> Floats | float:
+        """The variance of how much each differs from the leader for the CPU models of its nodes."""
+        if self.mixes is None:
+            return 0.0
+        variances: Floats = np.var(self.mixes - self.mixes[leader], axis=1)
+        return variances
 
     def _joint_degrees(self, leader: int) -> Floats:
         """The degrees of freedom of how much each differs from the leader (Satterthwaite), at most those of all."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            variances = 1 / self.information
+            variances, of_mixes = 1 / self.information, self._of_mixes(leader)
             parts = variances**2 / self.degrees_of_freedom
-            degrees: Floats = (variances + variances[leader]) ** 2 / (parts + parts[leader])
+            total = variances + variances[leader] + of_mixes
+            degrees: Floats = total**2 / (parts + parts[leader] + of_mixes**2 / self.mix_degrees)
         # A candidate without a run has an infinite variance, which is all of the difference's.
         return np.fmin(np.where(np.isnan(degrees), self.degrees_of_freedom, degrees), self.all_degrees)
 
@@ -116,7 +147,7 @@ class Runs:
         """Whether the assumption of the spread between deployments outweighs what the runs tell of it."""
         return self.degrees_of_freedom < PRIOR_DEGREES
 
-    def evidence(self) -> CostEvidence:
+    def evidence(self, mixes: Floats | None = None, mix_degrees: float = math.inf) -> CostEvidence:
         measured = self.counts > 0
         means = np.divide(self._sums, self._weights, out=np.zeros_like(self._sums), where=measured)
         squares = np.maximum(self._squares - self._sums * means, 0)
@@ -124,4 +155,6 @@ class Runs:
         pooled = (PRIOR_DEGREES + float(squares.sum())) / all_degrees
         degrees = POOLED_DEGREES + np.maximum(self.counts - 1, 0)
         factors = (POOLED_DEGREES * pooled + squares) / degrees
-        return CostEvidence(means, self._weights / factors, np.minimum(degrees, all_degrees), all_degrees)
+        return CostEvidence(
+            means, self._weights / factors, np.minimum(degrees, all_degrees), all_degrees, mixes, mix_degrees
+        )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from analysis.statistics.best import compare_with_best
 from analysis.statistics.deployments import Mean
 from analysis.statistics.estimate import Z
-from sweep.strategies.compared import assumption_of, effects_of
+from sweep.strategies.compared import assumption_of, cpus_claimed, effects_of
 from sweep.strategies.single_stage import blocks_needed
 from sweep.strategies.text import at_most_more, dearer, no_rate, no_rival, none_chosen
 from sweep.strategy import Decision, Observation, Standing
@@ -25,28 +25,30 @@ class Grid:
         self._blocks = blocks
 
     def decide(self, observed: Mapping[str, Sequence[Observation]], asked: int | None = None) -> Decision:
-        effects = effects_of((key, run) for key, runs in observed.items() for run in runs)
+        runs = [(key, run) for key, of_one in observed.items() for run in of_one]
+        effects = effects_of(runs)
         means = effects.means if effects else {}
-        leader = min(means, key=lambda key: (means[key].log_value, key), default=None)
+        costs = {key: mean.log_value for key, mean in means.items()}
+        leader = min(costs, key=lambda key: (costs[key], key), default=None)
         if any(len(of_one) < self.most_blocks(asked or len(observed)) for of_one in observed.values()):
-            return Decision(dict.fromkeys(observed, Standing.racing), {}, leader, "")
+            return Decision(dict.fromkeys(observed, Standing.racing), {}, leader, "", log_costs=costs)
         standings = dict.fromkeys(observed, Standing.eliminated)
         why = {key: no_rate(len(observed[key])) for key in observed if key not in means}
         if leader is None or effects is None:
             return Decision(standings, why, None, none_chosen())
         standings[leader] = Standing.chosen
         for key in means.keys() - {leader}:
-            why[key] = dearer(math.expm1(means[key].log_value - means[leader].log_value), len(observed[key]))
+            why[key] = dearer(math.expm1(costs[key] - costs[leader]), len(observed[key]))
         if len(observed) == 1:
-            return Decision(standings, why, leader, no_rival())
+            return Decision(standings, why, leader, no_rival(), log_costs=costs)
         compared = compare_with_best(means)
         claim = at_most_more(
             compared[leader].at_most_more,
             assumption_of(effects, observed[leader][0].deployment_sd),
             unknown=_unknown(observed, means, leader),
-        )
+        ) + cpus_claimed(runs)
         open_ones = frozenset(key for key in means.keys() - {leader} if compared[key].may_be_best)
-        return Decision(standings, why, leader, claim, open_ones)
+        return Decision(standings, why, leader, claim, open_ones, costs)
 
     def length(self, block: int, candidates: int) -> Length:  # noqa: ARG002 (blocks are alike)
         return Length.full

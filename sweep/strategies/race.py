@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from analysis.statistics.best import compare_with_best
 from analysis.statistics.estimate import Z
 from sweep.prior import StackPrior
-from sweep.strategies.compared import assumption_of, effects_of
+from sweep.strategies.compared import assumption_of, cpus_claimed, effects_of, lottery_of
 from sweep.strategies.evidence import NEAR_ERROR, CostEvidence, Runs
 from sweep.strategies.foreseen import Foreseen
 from sweep.strategies.single_stage import blocks_needed
@@ -55,8 +58,8 @@ class Race:
         asked = asked or len(observed)
         among = list(observed), asked
         if last is None or (last.keys, last.asked) != among or last.seen != ordered[: len(last.seen)]:
-            foreseen = Foreseen([self._priors.get(key) for key in observed]) if self._priors else None
-            last = _Progress(*among, math.log1p(self._within), self.most_blocks(asked), foreseen)
+            priors = [self._priors.get(key) for key in observed] if self._priors else None
+            last = _Progress(*among, math.log1p(self._within), self.most_blocks(asked), priors)
         for key, run in ordered[len(last.seen) :]:
             last.add(key, run)
         self._last = last
@@ -73,15 +76,21 @@ class _Progress:
     """A race after the runs `seen`: who leads, who is eliminated and why, and the claim once one is chosen."""
 
     def __init__(
-        self, keys: list[str], asked: int, log_within: float, most_blocks: int, foreseen: Foreseen | None
+        self,
+        keys: list[str],
+        asked: int,
+        log_within: float,
+        most_blocks: int,
+        priors: Sequence[StackPrior | None] | None,
     ) -> None:
         self.keys, self.asked = keys, asked
-        self._foreseen = foreseen
+        self._foreseen = Foreseen.of(priors) if priors else None
         self.seen: list[tuple[str, Observation]] = []
         self._at = {key: at for at, key in enumerate(keys)}
         self._log_within = log_within
         self._most_blocks = most_blocks
         self._costs = Runs(len(keys))
+        self._evidence = self._costs.evidence()
         self._runs = [0] * len(keys)
         self._why: dict[int, str] = {}
         self._bounds: dict[int, float] = {}
@@ -101,15 +110,13 @@ class _Progress:
             self._bounds[at] = max(run.log_cost, self._bounds.get(at, run.log_cost))
         else:
             self._costs.add(at, run)
-            if self._foreseen:
-                self._foreseen.add(at, run)
+        evidence = self._evidence = self._evidence_now()
         if at in self._spared:
             self._no_longer_spared(at)
         if self._claim:
             return
         if not self._costs.counts[at] and self._runs[at] >= min(_BOUNDS, self._most_blocks):
             self._why.setdefault(at, no_rate(self._runs[at]))
-        evidence = self._costs.evidence()
         measured = [at for at in self._racing() if self._costs.counts[at]]
         self._leader = min(measured, key=lambda at: (evidence.means[at], self.keys[at]), default=None)
         # The figure of a candidate without a rival is all that the sweep finds, so that it takes a full run.
@@ -117,7 +124,7 @@ class _Progress:
             return
         if self._leader is not None:
             if self._foreseen:
-                self._spare(self._foreseen, self._leader)
+                self._spare(self._foreseen.after(evidence), self._leader)
             self._judge(evidence, self._leader)
         elif not self._racing():
             self._claim = none_chosen()
@@ -130,7 +137,24 @@ class _Progress:
             standings[leader] = Standing.chosen
         why = {self.keys[at]: text for at, text in self._why.items()}
         claim = self._claim + not_measured(len(self._spared)) if self._claim and self._spared else self._claim
-        return Decision(standings, why, leader, claim, frozenset(self.keys[at] for at in self._open_ones))
+        open_ones = frozenset(self.keys[at] for at in self._open_ones)
+        costs = {self.keys[at]: float(self._evidence.means[at]) for at in np.flatnonzero(self._evidence.information)}
+        return Decision(standings, why, leader, claim, open_ones, costs)
+
+    def _evidence_now(self) -> CostEvidence:
+        """Of the costs that are expected over the CPU models, where nodes get these by chance."""
+        lottery = lottery_of(self.seen)
+        if lottery is None:
+            return self._costs.evidence()
+        expected = {run.deployment: -run.log_value for run in lottery.runs}
+        costs, mixes = Runs(len(self.keys)), np.zeros((len(self.keys), lottery.draws))
+        for key, run in self.seen:
+            if not run.is_bound:
+                costs.add(self._at[key], replace(run, log_cost=expected.get(str(run.order), run.log_cost)))
+        for key, over_the_mix in lottery.expected.items():
+            if over_the_mix.mean.mix:
+                mixes[self._at[key]] = over_the_mix.mean.mix.log_values
+        return costs.evidence(mixes, lottery.degrees)
 
     def _spare(self, foreseen: Foreseen, leader: int) -> None:
         """Eliminate those without a run that are unlikely to be better than the leader by what matters."""
@@ -144,7 +168,7 @@ class _Progress:
         """Its run was under way by then, and says more; if one was chosen meanwhile, that stays."""
         self._spared.remove(at)
         if self._claim and self._leader is not None and self._costs.counts[at]:
-            self._why[at] = self._dearer(self._costs.evidence(), at, self._leader)
+            self._why[at] = self._dearer(self._evidence, at, self._leader)
         elif self._claim:
             self._why[at] = no_rate(self._runs[at])
         else:
@@ -173,7 +197,7 @@ class _Progress:
         if len(self.keys) == 1:
             self._claim = no_rival()
         else:
-            self._claim = self._claim_of(math.expm1(log_within), evidence, leader)
+            self._claim = self._claim_of(math.expm1(log_within), evidence, leader) + cpus_claimed(self.seen)
 
     def _claim_of(self, more: float, evidence: CostEvidence, leader: int) -> str:
         """That the leader costs at most so much more; of stacks with nodes of their own, what a verdict says of it."""
@@ -186,7 +210,7 @@ class _Progress:
 
     def _unknown(self, evidence: CostEvidence, leader: int) -> int:
         """How many candidates without a cost may be cheaper than the leader, by the lower bounds of their costs."""
-        least = evidence.means[leader] + Z / math.sqrt(evidence.information[leader])
+        least = evidence.means[leader] + Z * math.sqrt(float(evidence.covariances([leader])[0, 0]))
         return sum(bound < least for at, bound in self._bounds.items() if not self._costs.counts[at])
 
     def _dearer(self, evidence: CostEvidence, at: int, leader: int) -> str:

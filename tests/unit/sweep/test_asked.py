@@ -53,6 +53,12 @@ def test_the_shapes_own_number_of_threads_is_one_candidate_however_it_is_stated(
     assert len(candidates(stacks=["2cpu-4gb"], intra_op=["shape", 8])) == 2
 
 
+def test_a_thread_for_each_core_is_half_of_the_vcpus_where_a_core_has_two() -> None:
+    assert [each.serving.intra_op for each in candidates(stacks=["8cpu-16gb"], intra_op=["cores"])] == [4]
+    (one,) = candidates(machines=["t2d-standard-8"], total_vcpus=16, intra_op=["cores", "shape", 8])
+    assert one.serving.intra_op is None
+
+
 def test_the_server_that_the_stack_has_is_one_candidate_however_it_is_stated() -> None:
     own = load_settings("8cpu-16gb").gke.serving_image
     assert candidates(stacks=["8cpu-16gb"], server=[own]) == candidates(stacks=["8cpu-16gb"])

@@ -18,12 +18,17 @@ from sweep.journal.database import DamagedJournalError, JournalError
 from sweep.journal.journal import FILE, Journal, locked
 from sweep.journal.records import COLUMNS, Record, Result, Resumption, record, row
 from sweep.settings import SweepSettings
-from sweep.tasks import Destroy, Length, Measure, Measured
+from sweep.tasks import Destroy, DrawnCpus, Length, Measure, Measured
 from tests.support.sweeps import candidates, settings
 from tools.pins import ROOT
 
 A, B = candidates(a=(2, 4))
-MEASURED = Measured("run-1", Interval(12.5, 12.0, 13.0), instances=2.5)
+MEASURED = Measured(
+    "run-1",
+    Interval(12.5, 12.0, 13.0),
+    2.5,
+    DrawnCpus("E2 in us-central1", 2, (("node-1", "AMD EPYC 7B12"), ("node-2", "Xeon"))),
+)
 
 
 class Watch:

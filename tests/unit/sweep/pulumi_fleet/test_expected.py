@@ -37,12 +37,18 @@ def test_a_stack_without_a_file_is_an_error_that_names_those_that_have_one() -> 
         expected_of("of-nobody")
 
 
-def test_other_nodes_in_each_block_take_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings, usual = load_settings("8cpu-16gb"), expected_of("8cpu-16gb")
-    fresh = settings.model_copy(update={"gke": settings.gke.model_copy(update={"fresh_nodes": True})})
-    monkeypatch.setattr("sweep.pulumi_fleet.expected.load_settings", lambda _: fresh)
-    assert not usual.fresh_nodes
-    assert expected_of("8cpu-16gb") == replace(usual, update_s=usual.update_s + 300, fresh_nodes=True)
+def test_other_nodes_in_each_block_take_minutes() -> None:
+    own = load_config("8cpu-16gb")
+    same, fresh = (
+        expected_of("8cpu-16gb", own | {"shapebench:gke": own.get("shapebench:gke", {}) | {"freshNodes": is_fresh}})
+        for is_fresh in (False, True)
+    )
+    assert not same.fresh_nodes
+    assert fresh == replace(same, update_s=same.update_s + 300, fresh_nodes=True)
+
+
+def test_a_stack_whose_cpus_come_by_chance_has_other_nodes_in_each_block() -> None:
+    assert expected_of("8cpu-16gb").fresh_nodes
 
 
 def test_a_stack_whose_file_is_not_written_yet_is_known_by_its_configuration() -> None:

@@ -1,11 +1,13 @@
 """The runs of a sweep in the results store."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from analysis.results.manifest import Key, Validity
+from analysis.results.manifest import Key, Replica, Validity
 from analysis.results.store import ResultsStore
 from bench.stores.synthetic import make_manifest, make_search, write_run
 from stacks.serving_variant import ServingSettings
@@ -13,7 +15,7 @@ from stacks.sweep_place import SweepPlace
 from sweep.candidates import Candidate
 from sweep.fleet import FleetError
 from sweep.pulumi_fleet.results import disturbed_runs, lost, measured, run_of
-from sweep.tasks import Length, Measure, Measured
+from sweep.tasks import DrawnCpus, Length, Measure, Measured
 
 STACK, SWEEP = "8cpu-16gb", "20261130-020000"
 LOAD = make_search(30.0)[0].load
@@ -32,6 +34,29 @@ def test_a_run_says_what_its_search_found(store: ResultsStore) -> None:
     assert found.rps.value
     assert found.rps.low < 30.0 < found.rps.high
     assert 0.8 * 30 < found.rps.value < 1.25 * 30
+
+
+def on_nodes(cpus: Sequence[str | None], machine_type: str = "e2-custom-8-16384") -> dict[str, Any]:
+    """What a manifest says of a run on nodes with these CPU models."""
+    replicas = tuple(Replica(name=f"pod-{at}", node=f"node-{at}", cpu_model=cpu) for at, cpu in enumerate(cpus))
+    return {"platform": "gke", "replicas": replicas, "machine_type": machine_type, "nodes": len(cpus)}
+
+
+def test_a_run_says_which_cpus_its_nodes_got_by_chance(store: ResultsStore) -> None:
+    said = []
+    for cpus in (["EPYC", "Xeon", "EPYC", "EPYC"], ["EPYC", None]):
+        manifest = write_run(store, *make_search(30.0, stack=STACK, **on_nodes(cpus)))
+        said.append(measured(store, STACK, manifest.run_id, LOAD).drawn)
+    nodes = (("node-0", "EPYC"), ("node-1", "Xeon"), ("node-2", "EPYC"), ("node-3", "EPYC"))
+    assert said == [DrawnCpus("E2 in us-central1", 2, nodes), None]
+
+
+def test_a_run_whose_nodes_have_other_cpus_than_were_recorded_is_lost(store: ResultsStore) -> None:
+    manifest = write_run(store, *make_search(30.0, stack=STACK, **on_nodes(["EPYC"] * 2)))
+    found = measured(store, STACK, manifest.run_id, LOAD)
+    assert not lost(store, task(), found)
+    other = replace(found, drawn=DrawnCpus("E2 in us-central1", 2, (("node-0", "EPYC"), ("node-1", "Xeon"))))
+    assert "the CPU models of the nodes of run" in lost(store, task(), other)
 
 
 def test_an_invalid_run_is_an_error_with_its_reasons(store: ResultsStore) -> None:

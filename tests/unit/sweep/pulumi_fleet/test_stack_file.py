@@ -42,8 +42,27 @@ def test_an_update_has_the_candidate_and_else_what_the_stack_has(stack: str) -> 
     assert (settings.serving, settings.load, settings.results) == (SERVING, LOAD, "/results")
     assert settings.fresh_deployment
     assert settings.repeats == 1
-    same = ("platform", "shape", "model", "local", "kubernetes", "gke", "region")
+    same = ("platform", "shape", "model", "local", "kubernetes", "region")
     assert [getattr(settings, name) for name in same] == [getattr(own, name) for name in same]
+    assert settings.gke == own.gke.model_copy(update={"fresh_nodes": stack == "8cpu-16gb"})
+
+
+@pytest.mark.parametrize(
+    ("machine_type", "written", "fresh"),
+    [
+        ("e2-highcpu-8", {}, True),
+        ("e2-highcpu-8", {"freshNodes": False}, False),
+        ("n2-highcpu-8", {}, False),
+        ("n2-highcpu-8", {"freshNodes": True}, True),
+    ],
+)
+def test_where_cpus_come_by_chance_each_block_has_other_nodes_unless_the_file_says_no(
+    machine_type: str, written: dict[str, bool], *, fresh: bool
+) -> None:
+    own = load_config("8cpu-16gb") | {"shapebench:shape": {"machineType": machine_type, "nodes": 2}}
+    settings = settings_in(config_for(task("8cpu-16gb"), own | {"shapebench:gke": written}, SWEEP, "/results", None))
+    assert settings.fresh_nodes is fresh
+    assert (settings.machine_token is not None) is fresh
 
 
 def test_the_server_replaces_the_one_of_the_platform() -> None:

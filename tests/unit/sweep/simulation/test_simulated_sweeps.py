@@ -12,7 +12,7 @@ from sweep.settings import SweepSettings
 from sweep.simulation.cloud import Cloud
 from sweep.simulation.estimate import estimate
 from sweep.simulation.run import simulate
-from sweep.simulation.world import RunKind, SimulatedStack, Spread, World
+from sweep.simulation.world import RunKind, SimulatedPool, SimulatedStack, Spread, World
 from sweep.strategy import Strategy
 from sweep.tasks import Length, Measure
 from tests.support.sweeps import Blocks, candidates, settings, world
@@ -47,6 +47,25 @@ def test_a_simulated_run_errs_as_its_world_says(length: Length) -> None:
     seen = observation(1, 1, length, cloud.runs[0][2], usd_hourly=1.0)
     assert seen
     assert seen.log_error == pytest.approx(error)
+
+
+@pytest.mark.parametrize(("fresh_nodes", "sets"), [(True, 400), (False, 1)])
+def test_simulated_nodes_get_their_cpus_by_chance_and_the_slowest_decides(*, fresh_nodes: bool, sets: int) -> None:
+    pool = SimulatedPool("E2", {"fast": 0.7, "slow": 0.3}, {"fast": 0.0, "slow": -1.0}, sd=0.0)
+    stacks = {"a": SimulatedStack(1, 1, nodes=2, pool=pool, fresh_nodes=fresh_nodes), "b": SimulatedStack(1, 1)}
+    exact = Spread(deployments=0.0, runs=dict.fromkeys(Length, RunKind(1e-9)))
+    cloud = Cloud(World(stacks, dict.fromkeys((each.key for each in SIX), 100.0), exact))
+    for block in range(1, 401):
+        cloud._store(Measure(SIX[0], block, Length.full))
+    seen = [(run.drawn, run.rps.value) for _, _, run in cloud.runs if run.drawn]
+    assert {drawn.pool for drawn, _ in seen} == {"E2"}
+    for drawn, rps in seen:
+        assert rps == pytest.approx(100 * math.exp(-1) if "slow" in drawn.shares else 100)
+    if sets == 1:
+        assert len({drawn.nodes for drawn, _ in seen}) == 1
+    else:
+        slow = statistics.fmean("slow" in drawn.shares for drawn, _ in seen)
+        assert slow == pytest.approx(1 - 0.7**2, abs=0.1)
 
 
 def test_the_money_counted_is_the_money_that_the_cloud_bills(tmp_path: Path) -> None:
