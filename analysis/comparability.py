@@ -17,7 +17,12 @@ from operator import attrgetter
 from analysis.formatting import server_name
 from analysis.results.manifest import Machine, Manifest
 
-_PLATFORMS = {"local": "this machine", "kubernetes": "an existing cluster", "gke": "GKE"}
+_PLATFORMS = {
+    "local": "this machine",
+    "kubernetes": "an existing cluster",
+    "gke": "GKE",
+    "service": "machines of a service",
+}
 UNKNOWN_CPU = "an unknown CPU model"
 
 

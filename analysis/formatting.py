@@ -88,7 +88,8 @@ def serving_name(manifest: Manifest) -> str:
     limit = f"-cpulimit{serving.cpu_limit:g}" if serving.cpu_limit else ""
     one_dnn = {None: "", True: "-onednn-on", False: "-onednn-off"}[serving.one_dnn]
     faithful = "-seedfaithful" if serving.seed_faithful else ""
-    return f"{serving.threads_name}{batch}{serving.sent_over.suffix}{limit}{one_dnn}{faithful}"
+    name = f"{serving.threads_name}{batch}{serving.sent_over.suffix}{limit}{one_dnn}{faithful}"
+    return name.removeprefix("-") or serving.protocol
 
 
 def variant_name(manifest: Manifest) -> str:

@@ -30,7 +30,7 @@ class LoadTestInputs(ResourceInputs):
     """What both have: server, load, and what the run is stored with. components.load_test documents the fields."""
 
     stack: str
-    platform: Literal["local", "kubernetes", "gke"]
+    platform: Literal["local", "kubernetes", "gke", "service"]
     base_url: str
     fingerprint: str
     serving: ServingInputs
@@ -91,7 +91,8 @@ class LocalLoadTestInputs(LoadTestInputs):
     """components.load_test.local.LoadTestArgs, as the engine sends it."""
 
     rest_url: str
-    server_log: str
+    # None of a service that this project did not start.
+    server_log: str | None
     payload: str
     start_timeout_s: float
 

@@ -21,7 +21,7 @@ from loadtest.run.preparation import NotPreparedError, prepared_bodies
 from loadtest.run.runner import run_load_test
 from provider.killed_run import StartedRun
 from provider.load_test_inputs import LocalLoadTestInputs
-from provider.local.server_process import ProcessIdentity, listening_process, server_processes, server_state
+from provider.local.server_process import ProcessIdentity, is_here, listening_process, server_processes, server_state
 from provider.local.startup import Readiness, computation_of, restart
 from provider.progress import progress_reporter
 from provider.record.fresh_deployment import must_restart
@@ -68,7 +68,7 @@ def run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation)
         bodies,
         progress_reporter(operation),
         operation.cancelled,
-        lambda: server_processes(before, listening_process(inputs.base_url)),
+        lambda: server_processes(before, _listening(inputs)),
     )
     finished = record_run(run, inputs, outcome, environment, operation)
     shutil.rmtree(work_dir)
@@ -81,8 +81,8 @@ def _bodies(inputs: LocalLoadTestInputs, plan: LoadTestPlan, operation: Operatio
     except NotPreparedError as error:
         shutil.rmtree(plan.work_dir, ignore_errors=True)
         raise ResourceError(
-            f"{error}, so nothing was measured; correct the cause, and run `pulumi up` again. The server's log is"
-            f" {inputs.server_log}"
+            f"{error}, so nothing was measured; correct the cause, and run `pulumi up` again"
+            + (f". The server's log is {inputs.server_log}" if inputs.server_log else "")
         ) from None
 
 
@@ -108,8 +108,8 @@ def machine_is_busy(machine: MachineMeter, server: ProcessMeter) -> str | None:
 
 
 def _server(inputs: LocalLoadTestInputs, operation: Operation) -> ProcessIdentity | None:
-    """The process that is to answer the run; None where it cannot be seen."""
-    server = listening_process(inputs.base_url)
+    """The process that is to answer the run; None where it cannot be seen, as on another machine."""
+    server = _listening(inputs)
     if not must_restart(inputs, [server_state(server)] if server else []):
         return server
     if server is None:
@@ -119,18 +119,24 @@ def _server(inputs: LocalLoadTestInputs, operation: Operation) -> ProcessIdentit
             " set shapebench:load.freshDeployment to false"
         )
     operation.info("restarting the server, so that this run has a deployment of its own")
-    return restart(server, Path(inputs.server_log), _readiness(inputs), operation)
+    return restart(server, Path(inputs.server_log or ""), _readiness(inputs), operation)
+
+
+def _listening(inputs: LocalLoadTestInputs) -> ProcessIdentity | None:
+    return listening_process(inputs.base_url) if is_here(inputs.base_url) else None
 
 
 def _environment(inputs: LocalLoadTestInputs) -> RunEnvironment:
-    """One process of this machine serves, and the generator uses the same cores."""
-    server = Replica(name=SERVER, node=node(), **this_machine())
+    """One process of this machine serves, and the generator uses the same cores; or a service of another machine."""
+    shares_host, this_node = is_here(inputs.base_url), node()
+    server = Replica(name=SERVER, node=this_node, **this_machine()) if shares_host else Replica(name=SERVER)
+    is_known = inputs.serving.server_args is None
     return RunEnvironment(
         image=None,
         replicas=(server,),
-        generator_node=server.node,
-        shares_host_with_server=True,
-        computation=computation_of(_readiness(inputs).ready_url),
+        generator_node=this_node,
+        shares_host_with_server=shares_host,
+        computation=computation_of(_readiness(inputs).ready_url) if is_known else None,
     )
 
 

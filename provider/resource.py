@@ -56,7 +56,7 @@ class ResourceInputs(_Properties):
     @field_validator("*", mode="wrap")
     @classmethod
     def _allow_unknown(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 - any field
-        return UNKNOWN if _has_unknown(value) else validate(value)
+        return UNKNOWN if has_unknown(value) else validate(value)
 
 
 class ResourceState(_Properties):
@@ -157,9 +157,10 @@ class Resource(ABC, Generic[Inputs, State]):
         """Hook: delete it; by default nothing is done."""
 
 
-def _has_unknown(value: object) -> bool:
+def has_unknown(value: object) -> bool:
+    """Whether a value, or one inside it, is computed later."""
     if isinstance(value, Mapping):
-        return any(map(_has_unknown, value.values()))
+        return any(map(has_unknown, value.values()))
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return any(map(_has_unknown, value))
+        return any(map(has_unknown, value))
     return value is UNKNOWN

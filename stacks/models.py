@@ -102,7 +102,48 @@ _SERVER_MIB = 417
 _LOAD_S, _BYTES_A_SECOND = 146, 25_000_000
 
 
-class ModelSettings(Frozen):
+class SignatureSettings(Frozen):
+    """What requests to a model use: its signature, and what is sent to each input."""
+
+    signature: Annotated[
+        str | None, Field(min_length=1, description="The signature that requests use; serving_default if left out.")
+    ] = None
+    shapes: Annotated[
+        dict[str, list[Annotated[int, Field(ge=1)]]] | None,
+        Field(
+            description="The shape of one instance of an input, without the dimension of the instances, such as"
+            " input_ids: [128]. Needed where the model accepts any size."
+        ),
+    ] = None
+    ranges: Annotated[
+        dict[str, Range] | None,
+        Field(
+            description="The smallest and the largest value that is sent to an input, such as input_ids: [0, 30521]."
+            " Without one, whole numbers are 0 or 1, and others are between 0 and 1."
+        ),
+    ] = None
+    values: Annotated[
+        dict[str, Values] | None,
+        Field(
+            description="What the values that are sent to an input are drawn from, such as country: [DE, FR]. Give at"
+            " least one; without any, text is a sentence of made-up words."
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _an_input_has_one_source_of_values(self) -> Self:
+        if twice := sorted((self.ranges or {}).keys() & (self.values or {}).keys()):
+            raise ValueError(f"{twice[0]} is in ranges and in values; give one of them")
+        if wrong := [name for name, (low, high) in (self.ranges or {}).items() if low > high]:
+            low, high = (self.ranges or {})[wrong[0]]
+            raise ValueError(
+                f"ranges.{wrong[0]} is {low:{_EXACT}} to {high:{_EXACT}}, which holds no value; give the smaller number"
+                " first"
+            )
+        return self
+
+
+class ModelSettings(SignatureSettings):
     """`shapebench:model`: the model that is served, ResNet50 or the SavedModel in `path`."""
 
     weights: Annotated[
@@ -129,31 +170,6 @@ class ModelSettings(Frozen):
             " folder's name.",
         ),
     ] = None
-    signature: Annotated[
-        str | None, Field(min_length=1, description="The signature that requests use; serving_default if left out.")
-    ] = None
-    shapes: Annotated[
-        dict[str, list[Annotated[int, Field(ge=1)]]] | None,
-        Field(
-            description="The shape of one instance of an input, without the dimension of the instances, such as"
-            " input_ids: [128]. Needed where the model accepts any size."
-        ),
-    ] = None
-    ranges: Annotated[
-        dict[str, Range] | None,
-        Field(
-            description="The smallest and the largest value that is sent to an input, such as input_ids: [0, 30521]."
-            " Without one, whole numbers are 0 or 1, and others are between 0 and 1."
-        ),
-    ] = None
-
-    values: Annotated[
-        dict[str, Values] | None,
-        Field(
-            description="What the values that are sent to an input are drawn from, such as country: [DE, FR]. Give at"
-            " least one; without any, text is a sentence of made-up words."
-        ),
-    ] = None
 
     @model_validator(mode="after")
     def _only_another_model_has_these(self) -> Self:
@@ -166,14 +182,6 @@ class ModelSettings(Frozen):
             raise ValueError(
                 f"weights is {self.weights!r}, but the model in path has weights of its own; remove weights, or remove"
                 " path for ResNet50"
-            )
-        if twice := sorted((self.ranges or {}).keys() & (self.values or {}).keys()):
-            raise ValueError(f"{twice[0]} is in ranges and in values; give one of them")
-        if wrong := [name for name, (low, high) in (self.ranges or {}).items() if low > high]:
-            low, high = (self.ranges or {})[wrong[0]]
-            raise ValueError(
-                f"ranges.{wrong[0]} is {low:{_EXACT}} to {high:{_EXACT}}, which holds no value; give the smaller number"
-                " first"
             )
         return self
 

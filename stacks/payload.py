@@ -15,7 +15,7 @@ class PayloadSettings(Frozen):
         Field(
             min_length=1,
             description="A file with recorded requests (.jsonl, .json, .npy, .npz) or a folder of images, such as"
-            " requests.jsonl; a relative one is in the checkout. Leave it out for generated requests.",
+            " requests.jsonl; a relative one is in the folder of Pulumi.yaml. Leave it out for generated requests.",
         ),
     ] = None
     check: Annotated[

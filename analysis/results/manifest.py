@@ -54,14 +54,28 @@ class Deployed(ServingVariant):
     """A serving variant as it is deployed, with what follows from it and from the platform's settings.
 
     `rest_threads` and `grpc_threads` are a replica's request threads; REST's are None where the server chooses them, as
-    with `seed_faithful`, and both with an image of `shapebench:server`, which `server_args` are the arguments of. All
-    are None in runs that were stored before they were recorded.
+    with `seed_faithful`, and both with an image of `shapebench:server`, which `server_args` are the arguments of. There
+    are none of a service that something else deploys: nothing is known of its threads, and the settings of them mean
+    nothing. All are None in runs that were stored before they were recorded.
     """
 
     rest_threads: Annotated[int | None, Field(ge=1)] = None
     grpc_threads: Annotated[int | None, Field(ge=1)] = None
     seed_faithful: bool | None = None
     server_args: Annotated[tuple[str, ...] | None, Field(strict=False)] = None
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it is a service that something else deploys."""
+        return self.server_args == ()
+
+    @property
+    def threads_name(self) -> str:
+        return "" if self.is_service else super().threads_name
+
+    @property
+    def thread_settings(self) -> str:
+        return "a service's own settings" if self.is_service else super().thread_settings
 
 
 class Computation(Record):
@@ -345,7 +359,7 @@ class Manifest(Record):
     schema_version: Literal[1, 2] = 2
     run_id: Annotated[str, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")]
     stack: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
-    platform: Literal["local", "kubernetes", "gke"]
+    platform: Literal["local", "kubernetes", "gke", "service"]
     shape: NodeShape
     serving: Serving
     replicas: tuple[Replica, ...] = ()

@@ -36,7 +36,10 @@ def sweep_commands(runs: Sequence[Manifest], objective: Objective, blocks: int, 
         of_one = [values for values, of in swept.items() if of == platform]
         commands += (_sweep(each, objective, blocks, store_uri) for each in _combinations(of_one))
     for run in runs:
-        if _values(run) is None:
+        if run.serving.is_service:
+            times = "" if blocks == 1 else f", {blocks} times"
+            commands.append(f"pulumi up # in the program of {run.stack}: load profile capacity, a new rerun{times}")
+        elif _values(run) is None:
             commands += _updates(run, objective, blocks)
     return tuple(commands)
 
@@ -44,7 +47,12 @@ def sweep_commands(runs: Sequence[Manifest], objective: Objective, blocks: int, 
 def _values(run: Manifest) -> _Values | None:
     """The setting of a variant on each axis; None if it has one that a sweep cannot vary."""
     serving, vcpus = run.serving, run.shape.vcpus
-    if serving.cpu_limit is not None or serving.one_dnn is not None or serving.seed_faithful or serving.server_args:
+    if (
+        serving.cpu_limit is not None
+        or serving.one_dnn is not None
+        or serving.seed_faithful
+        or serving.server_args is not None
+    ):
         return None
     batching = "off"
     if serving.batching:

@@ -1,7 +1,6 @@
 """LocalPlatform: model, server and load test on this machine, as one component."""
 
 import os
-from pathlib import Path
 
 import pulumi
 
@@ -12,6 +11,7 @@ from components.platform_args import PlatformArgs
 from components.serving.local_serving import LocalServing, LocalServingArgs
 from components.serving.model_export import ModelExport, export_args
 from components.serving.server_cleanup import ServerCleanup, ServerCleanupArgs
+from loadtest.run.payload import payload_file
 from stacks.explain import SettingsError
 
 
@@ -29,7 +29,7 @@ class LocalPlatform(pulumi.ComponentResource):
                 f" would wait for each other; give {cores} at most"
             )
         # What was declared before an error is created all the same: Pulumi waits for it.
-        payload = _payload_file(args)
+        payload = payload_file(args.sent.payload, args.checkout / ".cache/payloads")
         super().__init__("shapebench:local:LocalPlatform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         check = StoreCheck(f"{name}-store-check", store_check_args(args), child)
@@ -48,17 +48,6 @@ class LocalPlatform(pulumi.ComponentResource):
         )
         self.load_test = LoadTest(f"{name}-load-test", load_test_args, child)
         self.register_outputs({})
-
-
-def _payload_file(args: PlatformArgs) -> Path:
-    """Written while the program runs, under the name of its digest."""
-    payload = args.sent.payload
-    path = args.checkout / ".cache/payloads" / payload.digest[:16]
-    if not path.exists():
-        from analysis.results.file_system import write_to_disk  # noqa: PLC0415 - pyarrow takes 0.2 s
-
-        write_to_disk(path, payload.to_bytes())
-    return path
 
 
 def _serving_args(args: PlatformArgs, model: ModelExport, cleanup: ServerCleanup) -> LocalServingArgs:

@@ -45,6 +45,16 @@ def payload_of(model: Model) -> Payload:
     return Payload(model.signature, (Request(inputs),))
 
 
+def payload_file(payload: Payload, folder: Path) -> Path:
+    """The payload's file in a folder, under the name of its digest; written where it is missing."""
+    path = folder / payload.digest[:16]
+    if not path.exists():
+        from analysis.results.file_system import write_to_disk  # noqa: PLC0415 - pyarrow takes 0.2 s
+
+        write_to_disk(path, payload.to_bytes())
+    return path
+
+
 def outputs_of(model: Model) -> tuple[Output, ...]:
     """The outputs of a right answer; None in a shape is any size, and the number of instances where it comes first."""
     return tuple(Output(each.name, each.dtype, each.shape or None) for each in model.outputs)

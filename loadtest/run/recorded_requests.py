@@ -23,7 +23,7 @@ _IMAGES = (".jpg", ".jpeg", ".png")
 
 def recorded_requests(path: str, checkout: Path, model: Model) -> tuple[tuple[Request, ...], str]:
     """The requests, and a digest of the files; raises SettingsError, which names the request that is wrong."""
-    file = (checkout / Path(path).expanduser()).resolve()
+    file = _file(path, checkout)
     read = _READERS.get("folder" if file.is_dir() else file.suffix.lower())
     if read is None:
         raise SettingsError(
@@ -34,12 +34,29 @@ def recorded_requests(path: str, checkout: Path, model: Model) -> tuple[tuple[Re
         requests = _within_limits(read(file, model))
         digest = _digest(file)
     except OSError as error:
-        raise SettingsError(f"{_KEY} is {path!r}, but {file} cannot be read: {error.strerror or error}") from None
+        raise _unreadable(path, file, error) from None
     except ValueError as error:
         raise SettingsError(f"{_KEY} is {path!r}, but {error}") from None
     if not requests:
         raise SettingsError(f"{_KEY} is {path!r}, but there is no request in it; record at least one")
     return requests, digest
+
+
+def digest_of(path: str, checkout: Path) -> str:
+    """Of what is in the file, or in the images of the folder; raises SettingsError where it cannot be read."""
+    file = _file(path, checkout)
+    try:
+        return _digest(file)
+    except OSError as error:
+        raise _unreadable(path, file, error) from None
+
+
+def _file(path: str, checkout: Path) -> Path:
+    return (checkout / Path(path).expanduser()).resolve()
+
+
+def _unreadable(path: str, file: Path, error: OSError) -> SettingsError:
+    return SettingsError(f"{_KEY} is {path!r}, but {file} cannot be read: {error.strerror or error}")
 
 
 def _within_limits(requests: Iterable[Request]) -> tuple[Request, ...]:

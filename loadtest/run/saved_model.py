@@ -2,9 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,11 +9,11 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.message import DecodeError
 
 from loadtest.generator.clients.grpc_messages import DATA_TYPES, Messages, message_classes
-from loadtest.generator.payload import CODES, FLOATS, STRING, fits, packed
 from loadtest.run.remote_model import GRAPH, SETTING, fetch, is_uri, remote_model
+from loadtest.run.signature import DeclaredSignature, DeclaredTensor, problems_with, sent_model
 from stacks.explain import SettingsError
-from stacks.models import DEFAULT_SIGNATURE, RESNET50, VERSION, Model, ModelSettings, TensorSpec
-from stacks.protocols import PROTOCOLS, REST, ProtocolFacts
+from stacks.models import DEFAULT_SIGNATURE, RESNET50, VERSION, Model, ModelSettings
+from stacks.protocols import PROTOCOLS, REST
 from stacks.settings import Settings
 
 # The tag of the graph that servers load.
@@ -47,30 +44,6 @@ _MESSAGES: Messages = {
 _SavedModel = message_classes(_MESSAGES)["SavedModel"]
 
 
-@dataclass(frozen=True)
-class SavedTensor:
-    """An input or an output as the model declares it. None in `shape` is any size; without a shape it has any."""
-
-    name: str
-    dtype: str
-    shape: tuple[int | None, ...] | None
-
-    @property
-    def shape_text(self) -> str:
-        return _shown(self.shape)
-
-
-@dataclass(frozen=True)
-class SavedSignature:
-    """A signature as the model declares it, whether or not a load test can use it."""
-
-    inputs: tuple[SavedTensor, ...]
-    outputs: tuple[SavedTensor, ...]
-
-    def not_carried(self, protocol: ProtocolFacts) -> tuple[SavedTensor, ...]:
-        return tuple(each for each in (*self.inputs, *self.outputs) if each.dtype in protocol.not_carried)
-
-
 def model_of(settings: ModelSettings, checkout: Path, *, is_recorded: bool = False, protocol: str = REST.name) -> Model:
     """ResNet50, or the SavedModel of the settings; raises SettingsError where that cannot be served or sent to.
 
@@ -80,17 +53,8 @@ def model_of(settings: ModelSettings, checkout: Path, *, is_recorded: bool = Fal
         return RESNET50
     folder, name = version_folder(settings.path, checkout), settings.signature or DEFAULT_SIGNATURE
     signature = _signature(folder, name)
-    if problems := _problems(signature, settings, PROTOCOLS[protocol], is_recorded=is_recorded):
-        raise SettingsError("\n".join(problems))
-    return served_files(settings, checkout).model_copy(
-        update={
-            "signature": name,
-            "inputs": tuple(_input(each, settings, is_recorded=is_recorded) for each in _sorted(signature.inputs)),
-            "outputs": tuple(_output(each) for each in _sorted(signature.outputs)),
-            "ranges": settings.ranges or {},
-            "values": settings.values or {},
-        }
-    )
+    files = served_files(settings, checkout)
+    return sent_model(files, name, signature, settings, PROTOCOLS[protocol], is_recorded=is_recorded)
 
 
 def files_of(path: str, checkout: Path, name: str | None = None) -> Model:
@@ -128,7 +92,7 @@ def served_files(settings: ModelSettings, checkout: Path) -> Model:
     return RESNET50 if settings.path is None else files_of(settings.path, checkout, settings.name)
 
 
-def signatures_of(folder: Path) -> dict[str, SavedSignature]:
+def signatures_of(folder: Path) -> dict[str, DeclaredSignature]:
     """All signatures of the model in a folder, by name; raises SettingsError where its file cannot be read."""
     return {name: _saved(each) for name, each in sorted(_signatures(folder).items()) if name != _INITIALISE}
 
@@ -138,7 +102,7 @@ def problems_of(settings: ModelSettings, checkout: Path) -> list[str]:
     if settings.path is None:
         return []
     signature = _signature(version_folder(settings.path, checkout), settings.signature or DEFAULT_SIGNATURE)
-    return _problems(signature, settings, REST)
+    return problems_with(signature, settings, REST)
 
 
 def version_folder(path: str, checkout: Path, setting: str = SETTING) -> Path:
@@ -211,7 +175,7 @@ def _signatures(folder: Path) -> dict[str, Any]:
     }
 
 
-def _signature(folder: Path, name: str) -> Any:  # noqa: ANN401 - its class is made at run time
+def _signature(folder: Path, name: str) -> DeclaredSignature:
     signatures = _signatures(folder)
     if name not in signatures or not signatures[name].inputs:
         callable_ones = sorted(key for key, each in signatures.items() if each.inputs)
@@ -219,146 +183,22 @@ def _signature(folder: Path, name: str) -> Any:  # noqa: ANN401 - its class is m
             f"the model in {folder} has no signature {name!r} with inputs, so no request can be sent to it; set"
             f" {_KEY}.signature to one of {', '.join(callable_ones) or '(none)'}, or save the model with a signature"
         )
-    return signatures[name]
+    return _saved(signatures[name])
 
 
-def _sorted(tensors: Any) -> list[Any]:  # noqa: ANN401 - the same
-    return sorted(tensors, key=lambda each: str(each.key))
+def _saved(signature: Any) -> DeclaredSignature:  # noqa: ANN401 - its class is made at run time
+    return DeclaredSignature(_declared(signature.inputs), _declared(signature.outputs))
 
 
-def _saved(signature: Any) -> SavedSignature:  # noqa: ANN401 - the same
-    return SavedSignature(_declared(signature.inputs), _declared(signature.outputs))
-
-
-def _declared(tensors: Any) -> tuple[SavedTensor, ...]:  # noqa: ANN401 - the same
+def _declared(tensors: Any) -> tuple[DeclaredTensor, ...]:  # noqa: ANN401 - the same
     types = _OTHER_TYPES | _TYPES
     return tuple(
-        SavedTensor(each.key, types.get(each.value.dtype, f"DataType {each.value.dtype}"), _sizes(each))
-        for each in _sorted(tensors)
+        DeclaredTensor(each.key, types.get(each.value.dtype, f"DataType {each.value.dtype}"), _sizes(each))
+        for each in sorted(tensors, key=lambda each: str(each.key))
     )
-
-
-def _problems(
-    signature: Any,  # noqa: ANN401 - the same
-    settings: ModelSettings,
-    protocol: ProtocolFacts,
-    *,
-    is_recorded: bool = False,
-) -> list[str]:
-    inputs, outputs = _sorted(signature.inputs), _sorted(signature.outputs)
-    checks: list[Callable[[], object]] = [
-        *(partial(_instance, each, settings, is_recorded=is_recorded) for each in inputs),
-        *(partial(_dtype, each, "input") for each in inputs),
-        *(partial(_dtype, each, "output") for each in outputs),
-        partial(_require_same_instances, inputs),
-        *(partial(_require_known, key, settings, inputs) for key in ("shapes", "ranges", "values")),
-        *(partial(_require_values, each, settings) for each in inputs),
-        partial(_require_carried, _saved(signature), protocol),
-    ]
-    return list(_refusals(checks))
-
-
-def _refusals(checks: Sequence[Callable[[], object]]) -> Iterator[str]:
-    for check in checks:
-        try:
-            check()
-        except SettingsError as error:
-            yield str(error)
-
-
-def _input(named: Any, settings: ModelSettings, *, is_recorded: bool) -> TensorSpec:  # noqa: ANN401 - the same
-    instances = (_sizes(named) or (None,))[0]
-    instance = _instance(named, settings, is_recorded=is_recorded)
-    return TensorSpec(name=named.key, dtype=_dtype(named, "input"), shape=(instances, *instance))
-
-
-def _instance(named: Any, settings: ModelSettings, *, is_recorded: bool) -> tuple[int | None, ...]:  # noqa: ANN401 - the same
-    """The shape of one instance of an input."""
-    name, known = named.key, _sizes(named)
-    given = (settings.shapes or {}).get(name)
-    if known == ():
-        raise SettingsError(
-            f"the model's input {name!r} is a single value without a dimension for instances, which TensorFlow"
-            " Serving's REST API cannot send in rows; save the model with a signature that takes instances"
-        )
-    if given is not None and known is not None and not fits(given, known[1:]):
-        raise SettingsError(
-            f"{_KEY}.shapes.{name} is {given}, but the model takes {_shown(known[1:])} there, where ? is any size"
-        )
-    instance = given if given is not None else None if known is None else known[1:]
-    if instance is None or (None in instance and not is_recorded):
-        raise SettingsError(
-            f"the model's input {name!r} takes {_shown(instance)} for an instance, where ? is any size, so it is not"
-            f" known what to send; set {_KEY}.shapes.{name}, such as [128], or shapebench:payload.path to recorded"
-            " requests"
-        )
-    return tuple(instance)
-
-
-def _output(named: Any) -> TensorSpec:  # noqa: ANN401 - the same
-    return TensorSpec(name=named.key, dtype=_dtype(named, "output"), shape=_sizes(named) or ())
-
-
-def _dtype(named: Any, kind: str) -> str:  # noqa: ANN401 - the same
-    if (dtype := _TYPES.get(named.value.dtype)) is None:
-        raise SettingsError(
-            f"the model's {kind} {named.key!r} has type {named.value.dtype} of tensorflow.DataType, but a load test"
-            f" sends and checks only {', '.join(DATA_TYPES)} so far; save the model with a signature of these"
-        )
-    return dtype
-
-
-def _require_carried(signature: SavedSignature, protocol: ProtocolFacts) -> None:
-    if refused := ", ".join(f"{each.name} ({each.dtype})" for each in signature.not_carried(protocol)):
-        raise SettingsError(
-            f"{protocol.title} can carry no values of {refused}; set shapebench:serving.protocol to {protocol.instead}"
-        )
-
-
-def _require_values(named: Any, settings: ModelSettings) -> None:  # noqa: ANN401 - the same
-    name, dtype = named.key, _TYPES.get(named.value.dtype, "")
-    if dtype == STRING and name in (settings.ranges or {}):
-        raise SettingsError(
-            f"{_KEY}.ranges.{name} is a range of numbers, but the model takes text there; give {_KEY}.values.{name} a"
-            " list of texts"
-        )
-    types = {STRING: (str, int, float)}.get(dtype, (int, float) if dtype in FLOATS else (int,))
-    if wrong := [value for value in (settings.values or {}).get(name, ()) if type(value) not in types]:
-        raise SettingsError(
-            f"{_KEY}.values.{name} has {wrong[0]!r}, but the model takes {dtype} there; give such values"
-        )
-    for key in ("ranges", "values") if dtype in CODES else ():
-        numbers = (getattr(settings, key) or {}).get(name, ())
-        try:
-            packed(dtype, numbers if dtype in FLOATS else map(round, numbers))
-        except OverflowError:
-            raise SettingsError(
-                f"{_KEY}.{key}.{name} has a number that {dtype}, which the model takes, does not hold; give others"
-            ) from None
-
-
-def _require_same_instances(inputs: list[Any]) -> None:
-    if len({sizes[0] for each in inputs if (sizes := _sizes(each))} - {None}) > 1:
-        shapes = ", ".join(f"{each.key} {_shown(_sizes(each))}" for each in inputs)
-        raise SettingsError(
-            f"the model's inputs have different first dimensions ({shapes}), so they have no instances in common, which"
-            " TensorFlow Serving's REST API needs; save the model with a signature that takes instances"
-        )
-
-
-def _require_known(key: str, settings: ModelSettings, inputs: list[Any]) -> None:
-    names = [each.key for each in inputs]
-    if unknown := sorted((getattr(settings, key) or {}).keys() - set(names)):
-        raise SettingsError(
-            f"{_KEY}.{key} has {unknown[0]!r}, but the model has no such input; its inputs are {', '.join(names)}"
-        )
 
 
 def _sizes(named: Any) -> tuple[int | None, ...] | None:  # noqa: ANN401 - the same
     """The shape that the model declares; None for any."""
     shape = named.value.tensor_shape
     return None if shape.unknown_rank else tuple(None if dim.size < 0 else int(dim.size) for dim in shape.dim)
-
-
-def _shown(shape: Any) -> str:  # noqa: ANN401 - sizes, or None for any shape
-    return "any shape" if shape is None else f"[{', '.join('?' if size is None else str(size) for size in shape)}]"

@@ -1,6 +1,7 @@
 """Passes each of the engine's requests to its kind of resource, in plain values."""
 
 import asyncio
+import json
 import os
 import threading
 import time
@@ -18,6 +19,7 @@ from provider.resource import Operation, Resource, ResourceError
 # By token, the classes in provider/resources. Each is imported when it is used; pandas, SciPy and Kubernetes' client,
 # when its work needs them: they take a second, and most of Pulumi's commands do no work.
 KINDS = {
+    "shapebench:index:LoadTest": "service_load_test.ServiceLoadTest",
     "shapebench:local:ModelExport": "model_export.ModelExport",
     "shapebench:local:ServerCleanup": "server_cleanup.ServerCleanup",
     "shapebench:local:LocalServing": "local_serving.LocalServing",
@@ -53,6 +55,12 @@ class ShapebenchProvider(sdk.Provider):
         self._log = log
         self._cancelled = threading.Event()
         self._running: set[str] = set()
+
+    async def get_schema(self, request: sdk.GetSchemaRequest) -> sdk.GetSchemaResponse:  # noqa: ARG002 - there is one
+        # Most of Pulumi's commands ask for no schema.
+        from provider.engine.schema import package_schema  # noqa: PLC0415 - see above
+
+        return sdk.GetSchemaResponse(json.dumps(package_schema()))
 
     async def configure(self, request: sdk.ConfigureRequest) -> sdk.ConfigureResponse:  # noqa: ARG002 - nothing to set
         return sdk.ConfigureResponse(supports_preview=True)

@@ -63,7 +63,8 @@ def _partial_failure(identity: str, error: PartialFailureError) -> bytes:
     return status.SerializeToString()
 
 
-async def _serve(engine_address: str) -> None:
+async def serve(engine_address: str) -> None:
+    """Serve the engine at this address until it ends the plugin."""
     provider = ShapebenchProvider(EngineLog(engine_address))
     watch_engine(engine_address, provider.stop_after_engine)
     server = grpc.aio.server()
@@ -77,4 +78,5 @@ async def _serve(engine_address: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(sys.argv[1]))
+    # Pulumi puts options of its own before the address.
+    asyncio.run(serve(sys.argv[-1]))

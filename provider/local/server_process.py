@@ -1,8 +1,10 @@
 """A server process on this machine: start it detached, find and identify it later, stop it and no other."""
 
 import contextlib
+import ipaddress
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -169,6 +171,17 @@ def listening_pid(port: int) -> int | None:
         return None
     listening = (each for each in connections if each.status == psutil.CONN_LISTEN and each.pid)
     return min((each.pid for each in listening if each.laddr and each.laddr.port == port and each.pid), default=None)
+
+
+def is_here(url: str) -> bool:
+    """Whether the host in `url` is this machine: the loopback, or an address of one of its interfaces."""
+    host = urlsplit(url if "//" in url else f"//{url}").hostname
+    try:
+        addresses = {ipaddress.ip_address(found[4][0]) for found in socket.getaddrinfo(host, None)}
+    except (OSError, ValueError):
+        return False
+    own = {each.address.partition("%")[0] for found in psutil.net_if_addrs().values() for each in found}
+    return bool(addresses) and all(address.is_loopback or str(address) in own for address in addresses)
 
 
 def listening_process(url: str) -> ProcessIdentity | None:

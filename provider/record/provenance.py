@@ -2,7 +2,8 @@
 
 import platform
 import subprocess
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from stacks.version import VERSION
@@ -27,9 +28,15 @@ def git_commit() -> str | None:
 
 
 def software_versions() -> dict[str, str]:
-    """Versions by name: Python, the kernel, and the packages of server, generator and Pulumi."""
+    """Versions by name: Python, the kernel, and the packages of server, generator and Pulumi.
+
+    The plugin of another program's service has no server's packages.
+    """
     versions = {"python": platform.python_version(), "linux": platform.release(), "shapebench": VERSION}
-    return versions | {package: version(package) for package in _PACKAGES}
+    for package in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return versions
 
 
 def _git(*arguments: str) -> str | None:

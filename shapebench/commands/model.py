@@ -21,14 +21,8 @@ from loadtest.generator.payload import Payload
 from loadtest.run.payload import payload_of
 from loadtest.run.pod import payload_parts
 from loadtest.run.remote_model import is_uri, remote_model
-from loadtest.run.saved_model import (
-    SavedSignature,
-    files_of,
-    model_of,
-    problems_of,
-    signatures_of,
-    version_folder,
-)
+from loadtest.run.saved_model import files_of, model_of, problems_of, signatures_of, version_folder
+from loadtest.run.signature import DeclaredSignature
 from shapebench.output import note, print_card, print_code, print_json, print_table, print_text
 from stacks.allocatable import stack_pod_resources
 from stacks.explain import SettingsError, first_line
@@ -76,7 +70,7 @@ class Shown:
     """As it was given."""
     folder: Path
     """That of saved_model.pb."""
-    signatures: Mapping[str, SavedSignature]
+    signatures: Mapping[str, DeclaredSignature]
     signature: str
     """The name of the one that requests would use."""
     files: Model

@@ -107,6 +107,11 @@ def choose(day: Day, place: Place) -> Production:
             "the runs are of the stack local, a rehearsal on one machine: they do not say what a node of a cluster"
             " carries; measure a stack on GKE or in your cluster first (docs/gke-quick-start.md)"
         )
+    if run.serving.is_service:
+        raise CommandError(
+            f"{run.stack} is a service that something else deploys, so its runs do not say how; change its own"
+            " deployment to what `shapebench day` says"
+        )
     name = place.name or _name_of(run.serving.model.name)
     args = _serving_args(run, int(variant.offer.uploaded_bytes), name, place)
     pod = args.pod

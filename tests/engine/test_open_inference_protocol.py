@@ -28,7 +28,9 @@ from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.preparation import NotPreparedError, prepared_bodies
 from loadtest.run.runner import run_load_test
+from loadtest.run.served_model import served_model
 from stacks.protocols import PROTOCOLS
+from stacks.service import parse_service
 from tools.pins import ROOT
 
 HERE = Path(__file__).parent / "open_inference"
@@ -102,6 +104,30 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def served(request: pytest.FixtureRequest) -> Served:
     found: Served = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.mark.parametrize("served", ["mlserver", "own"], indirect=True)
+def test_a_server_says_itself_what_its_model_takes(served: Served) -> None:
+    settings = parse_service(
+        {
+            "service": "scores",
+            "url": served.url,
+            "model": {"name": "scores"},
+            "shape": {"machineType": "e2-standard-2", "nodes": 1},
+            "load": {"profile": "smoke"},
+        }
+    )
+    found = served_model(settings)
+    assert {(each.name, each.dtype, each.shape) for each in found.model.inputs} == {
+        ("x", "float32", (None, 3)),
+        ("text", STRING, (None,)),
+    }
+    assert {(each.name, each.dtype, each.shape) for each in found.model.outputs} == {
+        ("scores", "float32", (None, 2)),
+        ("label", STRING, (None,)),
+    }
+    assert found.server in {"mlserver", "shapebench-embedded"}, found.server
+    assert found.server_version[0].isdigit()
 
 
 def payload(numbers: np.ndarray[Any, Any] = NUMBERS) -> Payload:

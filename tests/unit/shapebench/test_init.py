@@ -164,7 +164,7 @@ def test_without_a_terminal_a_missing_answer_names_its_option() -> None:
     ("options", "said"),
     [
         (("--model", "models/none"), "does not exist, so there is nothing to serve"),
-        (("--model", "models/wave"), "cannot be measured: the model's input 'wave' has type 8 of"),
+        (("--model", "models/wave"), "cannot be measured: the model's input 'wave' has type complex64"),
         (("--requests", "none.jsonl"), "cannot be read"),
         (("--platform", "aws"), "shapebench:platform is 'aws', which is none of"),
         (("--platform", "local:2xe2-highmem-8"), "this machine is one node"),

@@ -2,7 +2,7 @@
 //
 // It replaces Pulumi's host of the same name, which is not published as a Go module, where Pulumi's release cannot be
 // downloaded. It serves the LanguageRuntime protocol, and uses Pulumi's toolchain package for virtual environments. It
-// leaves out code generation, packing and linking, which no deployment needs.
+// generates and links the SDKs of `pulumi package add`, and leaves out conversion and packing.
 package main
 
 import (

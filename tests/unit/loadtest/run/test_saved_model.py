@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from loadtest.run.saved_model import _OTHER_TYPES, _TYPES, SavedTensor, model_of, problems_of, signatures_of, stamp_of
+from loadtest.run.saved_model import _OTHER_TYPES, _TYPES, model_of, problems_of, signatures_of, stamp_of
+from loadtest.run.signature import DeclaredTensor
 from stacks.explain import SettingsError
 from stacks.models import RESNET50, ModelSettings, TensorSpec
 
@@ -211,7 +212,7 @@ def test_sizes_that_recorded_requests_say_need_no_setting(saved: Saved) -> None:
 @pytest.mark.parametrize(
     ("specs", "said"),
     [
-        ([tf.TensorSpec((None,), tf.complex64, "text")], "the model's input 'text' has type 8 of tensorflow.DataType"),
+        ([tf.TensorSpec((None,), tf.complex64, "text")], "the model's input 'text' has type complex64"),
         ([tf.TensorSpec((), tf.float32, "one")], "the model's input 'one' is a single value without a dimension"),
         ([tf.TensorSpec(None, tf.float32, "any")], "the model's input 'any' takes any shape for an instance"),
         (
@@ -232,7 +233,7 @@ def test_a_model_that_cannot_be_sent_to_is_one_error(saved: Saved, specs: list[t
 def test_all_that_a_model_lacks_is_said_at_once(saved: Saved) -> None:
     folder = saved(IDS, tf.TensorSpec((None, None), tf.complex64, "kinds"))
     found = problems_of(settings(folder, shapes={"idz": [2]}), Path("/nowhere"))
-    for said in ("'ids' takes [?]", "'kinds' takes [?]", "'kinds' has type 8 of", "shapes has 'idz'"):
+    for said in ("'ids' takes [?]", "'kinds' takes [?]", "'kinds' has type complex64", "shapes has 'idz'"):
         assert [said in each for each in found].count(True) == 1
     with pytest.raises(SettingsError) as raised:
         read(folder, shapes={"idz": [2]})
@@ -250,11 +251,11 @@ def test_signatures_are_shown_as_tensorflow_wrote_them(saved: Saved) -> None:
     signatures = signatures_of(saved(image(None, 4), other=other))
     assert signatures.keys() == {"serving_default", "other"}
     assert signatures["other"].inputs == (
-        SavedTensor("any", "string", None),
-        SavedTensor("ids", "int32", (None, None)),
-        SavedTensor("one", "float16", ()),
+        DeclaredTensor("any", "string", None),
+        DeclaredTensor("ids", "int32", (None, None)),
+        DeclaredTensor("one", "float16", ()),
     )
-    assert signatures["other"].outputs == (SavedTensor("out", "float32", (1, 1)),)
+    assert signatures["other"].outputs == (DeclaredTensor("out", "float32", (1, 1)),)
     assert [each.shape_text for each in signatures["other"].inputs] == ["any shape", "[?, ?]", "[]"]
 
 

@@ -18,7 +18,7 @@ class SecretInputs(LoadTestInputs):
     key: str
 
 
-class Scripted(LoadTest[SecretInputs]):
+class Scripted(LoadTest[SecretInputs, SecretInputs]):
     """Runs whose goodput is 1, 2, …; while `broken`, they fail."""
 
     token = "shapebench:tests:Scripted"
@@ -29,7 +29,10 @@ class Scripted(LoadTest[SecretInputs]):
     def __init__(self) -> None:
         self.runs, self.broken = 0, False
 
-    def prepare(self, inputs: SecretInputs, operation: Operation) -> RunOnce:  # noqa: ARG002 - both are no matter
+    def test_of(self, inputs: SecretInputs, operation: Operation) -> SecretInputs:  # noqa: ARG002 - a hook
+        return inputs
+
+    def prepare(self, test: SecretInputs, operation: Operation) -> RunOnce:  # noqa: ARG002 - a hook
         return self._run_once
 
     def _run_once(self, run: PlannedRun, _: Operation) -> FinishedRun:
