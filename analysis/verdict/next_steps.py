@@ -75,7 +75,8 @@ def _sweep(
 ) -> Iterator[NextStep]:
     """So many capacity searches of each variant, by a run of each, on fresh deployments; nothing without variants."""
     if runs:
-        yield NextStep(f"{why}. {_IF_UP}", sweep_commands(runs, objective, blocks, store_uri))
+        swept = not all(run.serving.is_service for run in runs)
+        yield NextStep(f"{why}. {_IF_UP}" if swept else f"{why}.", sweep_commands(runs, objective, blocks, store_uri))
 
 
 def _to_settle(

@@ -16,7 +16,9 @@ test = shapebench.LoadTest(
     model={"name": "scorer"},
     # What the service's machines are priced as.
     shape={"machine_type": "e2-standard-2", "nodes": 1},
-    load={"profile": "capacity", "durationS": 60} if config.get_bool("search") else {"profile": "smoke"},
+    load={"profile": "capacity", "durationS": 60, "highestRps": 5000}
+    if config.get_bool("search")
+    else {"profile": "smoke"},
     objective={"p99": "100ms", "errors": "0.1%"},
     # Any text; a new one, such as the digest of the service's image, measures again.
     rerun=config.get("rerun") or "",

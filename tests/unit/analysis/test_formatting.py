@@ -28,6 +28,13 @@ def test_a_number_has_three_significant_digits_and_what_is_missing_is_a_dash(val
     assert text.number(value) == shown
 
 
+@pytest.mark.parametrize(("protocol", "shown"), [("rest", "mine · rest"), ("v2-grpc", "mine · v2grpc")])
+def test_a_service_whose_threads_are_not_known_has_none_in_its_name(protocol, shown):
+    manifest = make_manifest(PROFILES["smoke"], stack="mine")
+    serving = manifest.serving.model_copy(update={"server_args": (), "protocol": protocol})
+    assert text.stack_and_serving_name(manifest.model_copy(update={"serving": serving})) == shown
+
+
 @given(st.floats(min_value=1e-6, max_value=1e9))
 def test_a_number_is_within_half_a_percent_of_what_it_stands_for(value):
     shown = float(text.number(value).replace("\N{NARROW NO-BREAK SPACE}", ""))

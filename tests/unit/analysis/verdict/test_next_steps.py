@@ -93,6 +93,13 @@ def test_a_variant_that_no_run_says_anything_of_is_searched_for_the_objective(si
     assert (settings.strategy, settings.blocks) == ("grid", 1)
 
 
+def test_a_service_that_something_else_deploys_is_measured_by_its_own_program(silent):
+    serving = silent().manifest.serving.model_copy(update={"server_args": (), "protocol": "v2-rest"})
+    [step] = verdict_of([silent(serving=serving)], ASKED).next
+    assert step.why == "No run of 8cpu-16gb · v2rest says what its capacity is; search for it."
+    assert step.commands == ("pulumi up # in the program of 8cpu-16gb: load profile capacity, a new rerun",)
+
+
 def test_what_no_run_says_anything_of_is_one_step_and_one_sweep_where_that_measures_nothing_else(silent):
     runs = [silent(stack) for stack in ("8cpu-16gb", "4cpu-8gb")]
     more = [

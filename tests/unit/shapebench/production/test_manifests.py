@@ -239,6 +239,10 @@ def test_a_folder_that_exists_is_left_as_it_is(store, tmp_path):
         ({"serving": {"seed_faithful": True}}, "was deployed with seedFaithful"),
         ({"serving": {"image": None}}, "without a container image"),
         (
+            {"platform": "service", "serving": {"image": None, "server_args": ()}},
+            "is a service that something else deploys",
+        ),
+        (
             {"serving": {"server": "acme/server", "image": "acme/server:1", "server_args": ("serve", "{model}")}},
             "shapebench:server of stack 8cpu-16gb does not describe this image",
         ),
