@@ -12,8 +12,10 @@ from analysis.interval import Interval
 from analysis.results.manifest import Manifest
 from analysis.statistics.estimate import TAIL, Z
 from analysis.verdict.variants import Variant
+from stacks.machine_series import UnknownMachineTypeError
 from stacks.protocols import NAMES
 from stacks.servers import server_title
+from stacks.shapes import NodeShape
 
 Settings = dict[str, Any]
 
@@ -64,15 +66,23 @@ class Factor:
     also_equal: Callable[[Settings], Any] = lambda _: None
 
 
-SHAPE, MEMORY, INTER_OP = "shape", "memory", "inter_op"
+SHAPE, SERIES, MEMORY, INTER_OP = "shape", "series", "memory", "inter_op"
 FACTORS = (
     Factor(
         SHAPE,
-        frozenset({"nodes", "replicas", "vcpus", "memory_gb", "intra_op", "rest_threads"}),
+        frozenset({"nodes", "replicas", "vcpus", "cores", "memory_gb", "intra_op", "rest_threads"}),
         lambda s: f"{s['nodes']} × {s['vcpus']} vCPUs",
         # From many small nodes to few large ones, with the same vCPUs and memory in all and the same threads per vCPU.
         lambda s: -s["nodes"],
         lambda s: (s["nodes"] * s["vcpus"], s["nodes"] * s["memory_gb"], s["intra_op"] / s["vcpus"]),
+    ),
+    Factor(
+        SERIES,
+        frozenset({"series", "vcpus", "memory_gb", "intra_op", "rest_threads"}),
+        lambda s: s["series"].upper(),
+        lambda s: s["series"],
+        # As many cores: a vCPU of some series is a core, and of others a thread of one.
+        lambda s: (s["nodes"], s["cores"], s["intra_op"] / s["vcpus"]),
     ),
     Factor(
         "server",
@@ -148,7 +158,15 @@ def _effect(factor: Factor, before: tuple[Compared, Settings], after: tuple[Comp
 def settings_of(run: Manifest) -> Settings:
     """The settings of a run that a factor may change, and its stack."""
     shape = run.shape.model_dump(include={"nodes", "vcpus", "memory_gb"})
-    return shape | run.serving.settings() | {"stack": run.stack}
+    return shape | _machine(run.shape) | run.serving.settings() | {"stack": run.stack}
+
+
+def _machine(shape: NodeShape) -> Settings:
+    """Series and cores; a machine type that is not known any more is a series of its own."""
+    try:
+        return {"series": shape.series.name, "cores": shape.cores}
+    except UnknownMachineTypeError:
+        return {"series": shape.machine_type, "cores": shape.vcpus}
 
 
 def _server(name: str, arguments: Sequence[str] | None) -> str:

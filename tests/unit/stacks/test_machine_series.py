@@ -128,7 +128,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     # no such series
     ({"machineType": "z9-standard-4"}, UNKNOWN),
     ({"machineType": "n1-standard-4"}, UNKNOWN),
-    ({"machineType": "c2-standard-8"}, UNKNOWN),
+    ({"machineType": "c9-standard-8"}, UNKNOWN),
     ({"machineType": "m5.large"}, UNKNOWN),
     ({"machineType": "N4D-highcpu-8"}, UNKNOWN),
     ({"machineType": "n4d"}, UNKNOWN),

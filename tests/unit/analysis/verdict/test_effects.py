@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -7,7 +8,9 @@ from analysis.results.manifest import Computation
 from analysis.verdict.claims import ClaimFinding, claims
 from analysis.verdict.effects import effects
 from analysis.verdict.text import paragraph
+from analysis.verdict.variants import Variant
 from analysis.verdict.verdict import verdict_of
+from stacks.shapes import NodeShape, ShapeSettings
 
 
 def found(*variants):
@@ -24,6 +27,33 @@ def test_a_pair_that_differs_in_one_factor_shows_what_it_changed(at_load):
 
 def test_a_pair_that_differs_in_two_factors_shows_nothing(at_load, batching):
     assert found(at_load("a", inter_op=2), at_load("b", inter_op=8, batching=batching)) == []
+
+
+@pytest.fixture
+def on(at_load):
+    """A variant on nodes of another machine type, with a thread inside an operation for each of their vCPUs."""
+
+    def on_machine(machine_type, nodes=2, **serving):
+        shape = NodeShape.of("a", ShapeSettings(machine_type=machine_type, nodes=nodes))
+        variant = at_load(machine_type, intra_op=shape.vcpus, **serving)
+        run = variant.variant.newest.model_copy(update={"shape": shape})
+        return replace(variant, variant=Variant(machine_type, (run,)))
+
+    return on_machine
+
+
+def test_series_are_compared_on_as_many_cores(on):
+    assert found(on("n4-highcpu-8"), on("c3d-highcpu-8")) == [("series", "C3D → N4")]
+    assert found(on("n4-highcpu-8"), on("c4-highcpu-16")) == []
+    # A vCPU of T2D is a core.
+    assert found(on("n2d-standard-8"), on("t2d-standard-8")) == []
+    assert found(on("n2d-standard-8"), on("t2d-standard-4")) == [("series", "N2D → T2D")]
+
+
+def test_another_series_is_no_effect_of_another_factor(on):
+    assert found(on("n4-highcpu-8", inter_op=2), on("c3d-highcpu-8", inter_op=8)) == []
+    assert found(on("n4-highcpu-8", nodes=2), on("c3d-highcpu-4", nodes=4)) == []
+    assert found(on("n4-highcpu-8"), on("n4-standard-8")) == [("memory", "16 GB → 32 GB")]
 
 
 def test_every_factor_is_found(at_load, batching):
