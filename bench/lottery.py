@@ -96,14 +96,17 @@ _KINDS = (
 
 def main() -> None:
     parser = argument_parser("lottery", __doc__)
-    parser.add_argument("--runs", type=int, default=400, help="experiments of each kind (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=2000, help="experiments of each kind (default: %(default)s)")
     parser.add_argument("--truth", type=int, default=20_000, help="clusters that the truth is from")
     parser.add_argument("--sweeps", type=int, default=200, help="sweeps of each mix (default: %(default)s)")
     arguments = start(parser, ["numpy", "scipy"])
     figures: list[Figure] = []
-    for kind in _KINDS:
-        progress(kind.name)
-        figures += graded(kind, arguments.runs, arguments.truth)
+    with ProcessPoolExecutor() as processes:
+        for kind, found in zip(
+            _KINDS, processes.map(partial(graded, runs=arguments.runs, clusters=arguments.truth), _KINDS), strict=True
+        ):
+            progress(kind.name)
+            figures += found
     for mix in MIXES:
         progress(f"sweeps, {mix}")
         with ProcessPoolExecutor() as processes:
@@ -112,7 +115,11 @@ def main() -> None:
     report("lottery", figures)
 
 
-def graded(kind: Draws, runs: int, clusters: int) -> Iterator[Figure]:
+def graded(kind: Draws, runs: int, clusters: int) -> list[Figure]:
+    return list(_graded(kind, runs, clusters))
+
+
+def _graded(kind: Draws, runs: int, clusters: int) -> Iterator[Figure]:
     truth, counted, widths = kind.expected_cost(clusters), Counter[str](), []
     rng = np.random.default_rng(_SEED)
     for experiment in range(runs):
