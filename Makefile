@@ -88,7 +88,7 @@ lock: setup-dev ## compile the pinned requirements (pins stay, unless UPGRADE=--
 	@$(IN_ENV) python -m checks.requirements $(REQUIREMENTS:%=tools/requirements/%.txt)
 
 clean: ## remove what setting up and running made, except results/ and .state/
-	rm -rf .venv policy/.venv .tools .cache build report export *.egg-info
+	rm -rf .venv package/.venv policy/.venv .tools .cache build report export *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

@@ -16,7 +16,11 @@ def ignored(tmp_path: Path) -> set[str]:
     for name in ("Makefile", ".gitignore"):
         shutil.copy(ROOT / name, tmp_path / name)
     lines = [line for line in (ROOT / ".gitignore").read_text().splitlines() if not line.startswith("#")]
-    folders = {line.strip("/").replace("*", "shapebench") for line in lines} | {"policy/.venv", "stacks/__pycache__"}
+    folders = {line.strip("/").replace("*", "shapebench") for line in lines} | {
+        "package/.venv",
+        "policy/.venv",
+        "stacks/__pycache__",
+    }
     for folder in folders:
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "file").touch()
