@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from analysis.comparability import cpu_name, cpu_shares, has_drawn_cpus
 from analysis.results.manifest import Manifest
+from analysis.statistics.cpu_models import Draw, Pool
 from analysis.statistics.deployments import Observation
-from analysis.statistics.lottery import Draw, Pool
 from stacks.machine_series import UnknownMachineTypeError, machine_series
 
 

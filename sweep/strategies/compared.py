@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from analysis.statistics.cpu_models import Draw, Pool
 from analysis.statistics.deployments import MACHINES_SD, PRIOR_SD, Effects, fit_effects
 from analysis.statistics.deployments import Observation as DeployedRun
-from analysis.statistics.lottery import Draw, Lottery, Pool, draw_lottery
+from analysis.statistics.lottery import Lottery, draw_lottery
 from sweep.strategies.text import between_deployments, between_machines, over_cpus
 from sweep.strategy import Observation
 

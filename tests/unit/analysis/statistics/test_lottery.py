@@ -6,8 +6,9 @@ import pytest
 
 from analysis.interval import Interval
 from analysis.statistics.best import compare_with_best, difference_of
+from analysis.statistics.cpu_models import NOT_SEEN, Draw, Pool
 from analysis.statistics.deployments import Observation
-from analysis.statistics.lottery import NOT_SEEN, Draw, Pool, draw_lottery
+from analysis.statistics.lottery import draw_lottery
 
 A, B = "fast", "slow"
 SLOWER = math.log(1.4)
@@ -67,6 +68,20 @@ def test_runs_on_mixed_nodes_show_whether_the_slowest_node_decides():
     pure = [run(14, *[A] * 4), run(14, *[A] * 4), run(10, *[B] * 4), run(10, *[B] * 4)]
     fast, slow = (fitted([*pure, *mixed], {A: 500, B: 500}).expected["e2"].rps for mixed in (by_speed, by_slowest))
     assert fast.value > 1.08 * slow.value
+
+
+@pytest.mark.parametrize("share", ["as many requests", "what it can serve"])
+def test_what_few_mixed_clusters_leave_open_of_others_is_in_the_interval(share: str):
+    """Three clusters without a slow node, three with one and two with two tell little of four slow nodes."""
+    rps = {
+        fast: (14.0 if fast == 4 else 10.0) if share == "as many requests" else (14 * fast + 10 * (4 - fast)) / 4
+        for fast in range(5)
+    }
+    runs = [run(rps[fast], *[A] * fast, *[B] * (4 - fast)) for fast in (4, 4, 4, 3, 3, 3, 2, 2)]
+    found = fitted(runs, {A: 5000, B: 5000}).expected["e2"].rps
+    cost = sum(math.comb(4, fast) / 16 / rps[fast] for fast in rps)
+    assert 1 / found.high <= cost <= 1 / found.low
+    assert 1 / found.value == pytest.approx(cost, rel=0.03)
 
 
 def test_a_model_that_no_run_saw_widens_the_interval_until_enough_nodes_were_seen():
