@@ -27,7 +27,7 @@ setup-policy: ## also install the policy pack's environment, for `pulumi preview
 setup-kubernetes: setup-dev ## also build the Kubernetes and the object store of the engine tests (12 minutes, once)
 	@$(IN_ENV) python -m tests.support.setup kubernetes
 
-setup-node: setup-dev ## also build the node for the containers of `make e2e` (5 minutes, once; root on Linux)
+setup-node: setup-dev ## also build the node for the containers of `make e2e` (8 minutes, once; root on Linux)
 	@$(IN_ENV) python -m tests.support.setup node
 
 demo: ## set up, measure two variants on this machine for five minutes, compare them, and destroy what that took

@@ -1,5 +1,7 @@
 """The kinds of resources that the program declares, and what rules need to know of each."""
 
+from collections.abc import Mapping
+
 from policy.resource import UNKNOWN, Resource, at
 
 CLUSTER = "gcp:container/cluster:Cluster"
@@ -26,6 +28,7 @@ LABELS_OF_GOOGLE_KINDS = {
 DECLARED_KINDS = {
     *LABELS_OF_GOOGLE_KINDS,
     "kubernetes:apps/v1:Deployment",
+    "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
     "kubernetes:core/v1:ConfigMap",
     "kubernetes:core/v1:Namespace",
     "kubernetes:core/v1:Service",
@@ -40,6 +43,16 @@ DECLARED_KINDS = {
 
 # The labels of components/gke/node_pool.py.
 _POOL_LABEL, _LOAD_POOL = "shapebench/pool", "load"
+
+# The labels of stacks/names.py.
+_COMPONENT_LABEL, _SERVER = "app.kubernetes.io/component", "model-server"
+
+
+def is_autoscaler_of_the_stack(resource: Resource) -> bool:
+    """Whether `shapebench:autoscaler` made it, which settings allow for a load that follows a curve alone."""
+    labels = resource.get("metadata.labels")
+    is_ours = isinstance(labels, Mapping) and labels.get(_COMPONENT_LABEL) == _SERVER
+    return resource.type_name == "HorizontalPodAutoscaler" and is_ours
 
 
 def is_serving_pool(resource: Resource) -> bool:

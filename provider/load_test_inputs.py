@@ -12,6 +12,7 @@ from loadtest.generator.plan import LoadTestPlan, load_plan, repeat_of
 from loadtest.run.payload import outputs_of
 from provider.resource import ResourceInputs
 from serving.servers import server_named
+from stacks.autoscaler import Autoscaler
 from stacks.load_profiles import LoadProfile
 from stacks.models import RESNET50, Model
 from stacks.shapes import NodeShape
@@ -115,6 +116,8 @@ class ClusterInputs(NamespaceInputs):
 class ClusterLoadTestInputs(LoadTestInputs, ClusterInputs):
     """components.load_test.cluster.ClusterLoadTestRunArgs, as the engine sends it."""
 
+    # Not in the record of a run that an earlier version began.
+    autoscaler: Autoscaler | None = None
     generator_image: str
     node_selector: Mapping[str, str]
     start_timeout_s: float

@@ -1,6 +1,9 @@
 """A run in a cluster, from its servers to its storage."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
+
+import pyarrow as pa
 
 from loadtest.run import pod as layout
 from provider.cluster.api import Cluster
@@ -8,6 +11,7 @@ from provider.cluster.job_pod import pods_of, start_job
 from provider.cluster.job_result import finish_job
 from provider.cluster.load_job import RunRecord, job
 from provider.cluster.pod_sampler import PodSampler, samples_of
+from provider.cluster.server_count import ServerCount
 from provider.cluster.servers import replace_servers, replicas_of, wait_for_servers
 from provider.cluster.store_run import job_kept_until_saved, store_result
 from provider.load_test_inputs import ClusterLoadTestInputs
@@ -19,10 +23,11 @@ from provider.resource import Operation
 
 
 def run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
-    servers = wait_for_servers(cluster, inputs.selector, inputs.replicas, inputs.start_timeout_s, operation)
+    autoscaled, limit_s = inputs.autoscaler is not None, inputs.start_timeout_s
+    servers = wait_for_servers(cluster, inputs.selector, inputs.replicas, limit_s, operation, autoscaled=autoscaled)
     if must_restart(inputs, servers):
         operation.info("restarting the servers, so that this run has a deployment of its own")
-        servers = replace_servers(cluster, inputs.selector, servers, inputs.start_timeout_s, operation)
+        servers = replace_servers(cluster, inputs.selector, servers, limit_s, operation, autoscaled=autoscaled)
     record = RunRecord(
         run=run,
         inputs=inputs,
@@ -31,11 +36,17 @@ def run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, o
         started_at=datetime.now(UTC),
         commit=git_commit(),
     )
-    rest_urls = {server.name: server.rest_url for server in servers if server.rest_url}
+    # The counters of servers that come and go are of no use: they are read at the beginning and at the end.
+    rest_urls = {server.name: server.rest_url for server in servers if server.rest_url and not autoscaled}
     # Without a parent process: the cluster ends the generator, at the latest at the Job's deadline.
     pods = pods_of(cluster, job(record, inputs.plan(layout.WORK_DIR, rest_urls, run.index)))
     with job_kept_until_saved(pods, record, operation):
-        with PodSampler(cluster, [server.name for server in servers], operation.info) as sampler:
-            start_job(pods, inputs.start_timeout_s, operation)
+        count = ServerCount(cluster, inputs.selector)
+        with (
+            PodSampler(cluster, [server.name for server in servers], operation.info) as sampler,
+            count if autoscaled else nullcontext(),
+        ):
+            start_job(pods, limit_s, operation)
             result = finish_job(pods, record.work_folder, operation, progress_reporter(operation))
-        return store_result(record, pods, result, samples_of(sampler.readings, result.clock), operation)
+        samples = [samples_of(sampler.readings, result.clock), count.samples(result.clock)]
+        return store_result(record, pods, result, pa.concat_tables(samples), operation)

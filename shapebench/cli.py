@@ -29,7 +29,7 @@ from shapebench.options import (
     asked_of,
     default_store,
 )
-from shapebench.production.options import day, manifests
+from shapebench.production.options import curve, day, manifests, replay
 from shapebench.sweeps.options import sweep
 
 # Commands import what they need when they run: `shapebench --help` needs no pandas or Altair.
@@ -483,5 +483,7 @@ def doctor() -> None:
 
 
 app.command()(day)
+app.command()(curve)
+app.command()(replay)
 app.command()(manifests)
 app.command()(sweep)

@@ -1,9 +1,11 @@
-"""Load profiles: what the generator sends, in one of three modes, and for how long.
+"""Load profiles: what the generator sends, in one of four modes, and for how long.
 
 Each mode has a `title`, and a `description` for reports. `rate_is_fixed`: the goodput follows from the profile, so that
 repeats of a run differ in their latency. `most_in_flight`: how many requests it has in flight at most, on all replicas.
+`peak_rps` and `most_requests` are the highest rate and the number of requests, None where the answers decide that.
 """
 
+from itertools import pairwise
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -30,7 +32,16 @@ _Seed = Annotated[
 ]
 
 
+_Arrivals = Annotated[
+    Literal["constant", "poisson"],
+    Field(description="Give constant (evenly spaced) or poisson (as independent callers arrive)."),
+]
+
+
 class _Timed(Frozen):
+    peak_rps: ClassVar[float | None] = None
+    most_requests: ClassVar[float | None] = None
+
     mode: str
     warmup_s: Annotated[float, Field(ge=0, le=3600, description="Longest warm-up before the ramp, not counted, in s.")]
     duration_s: Annotated[
@@ -110,10 +121,7 @@ class OpenLoop(_Timed):
     rate_rps: Annotated[
         float, Field(gt=0, le=100_000, description="Requests per second in the hold phase. Give more than 0.")
     ]
-    arrivals: Annotated[
-        Literal["constant", "poisson"],
-        Field(description="Give constant (evenly spaced) or poisson (as independent callers arrive)."),
-    ]
+    arrivals: _Arrivals
     seed: _Seed
     max_in_flight: _InFlight
     ramp_s: Annotated[float, Field(ge=0, le=3600, description="How long the rate grows before the hold phase, in s.")]
@@ -132,6 +140,14 @@ class OpenLoop(_Timed):
         return self.duration_s - self.ramp_s
 
     @property
+    def peak_rps(self) -> float:  # type: ignore[override]
+        return self.rate_rps
+
+    @property
+    def most_requests(self) -> float:  # type: ignore[override]
+        return self.rate_rps * self.total_s
+
+    @property
     def most_in_flight(self) -> int:
         return self.max_in_flight
 
@@ -141,6 +157,60 @@ class OpenLoop(_Timed):
         return (
             f"open loop: {self.rate_rps:g} requests/s, {self.arrivals} arrivals{seed}, {self.ramp_s:g} s ramp,"
             f" at most {self.max_in_flight} in flight"
+        )
+
+
+class TrafficCurve(_Timed):
+    """An open loop whose rate follows a curve, such as that of a day in a shorter time.
+
+    First one request at a time until the server is warm, for at most `warmup_s` (`warmup`), then the whole curve
+    (`hold`). `rates_rps` are its rates at even intervals over `duration_s`, with straight lines between them.
+    """
+
+    title: ClassVar[str] = "traffic along a curve"
+    rate_is_fixed: ClassVar[bool] = True
+
+    mode: Literal["curve"] = "curve"
+    rates_rps: Annotated[
+        tuple[Annotated[float, Field(ge=0, le=100_000)], ...],
+        Field(
+            strict=False,
+            min_length=2,
+            max_length=1441,
+            description="Requests per second at even intervals, from the beginning to the end of durationS, and on"
+            " straight lines between them. Give two or more, such as [2, 8, 2].",
+        ),
+    ]
+    arrivals: _Arrivals
+    seed: _Seed
+    max_in_flight: _InFlight
+
+    @model_validator(mode="after")
+    def _something_is_sent(self) -> Self:
+        if not any(self.rates_rps):
+            raise ValueError("ratesRps are all 0, so nothing would be sent; give requests per second above 0")
+        return self
+
+    @property
+    def peak_rps(self) -> float:  # type: ignore[override]
+        return max(self.rates_rps)
+
+    @property
+    def most_requests(self) -> float:  # type: ignore[override]
+        interval_s = self.duration_s / (len(self.rates_rps) - 1)
+        in_curve = sum((rate + following) / 2 * interval_s for rate, following in pairwise(self.rates_rps))
+        return in_curve + self.peak_rps * self.warmup_s
+
+    @property
+    def most_in_flight(self) -> int:
+        return self.max_in_flight
+
+    @property
+    def description(self) -> str:
+        seed = f" (seed {self.seed})" if self.arrivals == "poisson" else ""
+        return (
+            f"open loop along a curve of {min(self.rates_rps):g} to {self.peak_rps:g} requests/s over"
+            f" {self.duration_s:g} s, {self.arrivals} arrivals{seed}, at most {self.max_in_flight} in flight"
         )
 
 
@@ -201,10 +271,10 @@ class CapacitySearch(_Timed):
         )
 
 
-LoadProfile = Annotated[ClosedLoop | OpenLoop | CapacitySearch, Field(discriminator="mode")]
+LoadProfile = Annotated[ClosedLoop | OpenLoop | TrafficCurve | CapacitySearch, Field(discriminator="mode")]
 
 # docs/measurement.md gives the source of each choice.
-PROFILES: dict[str, ClosedLoop | OpenLoop | CapacitySearch] = {
+PROFILES: dict[str, ClosedLoop | OpenLoop | TrafficCurve | CapacitySearch] = {
     # The published experiment (TensorFlow blog, 2022-07-28): 150 users, one per second, 5 minutes in all.
     "seed": ClosedLoop(users=150, spawn_rate_per_s=1, wait_s=1, warmup_s=0, duration_s=300),
     # For two cores that generator and server share: the hold phase stays below saturation.
@@ -213,6 +283,10 @@ PROFILES: dict[str, ClosedLoop | OpenLoop | CapacitySearch] = {
     "smoke": ClosedLoop(users=4, spawn_rate_per_s=4, wait_s=0.1, warmup_s=1, duration_s=6),
     # Independent callers, at half the capacity of two laptop cores; override rateRps elsewhere.
     "open": OpenLoop(rate_rps=6, arrivals="poisson", seed=1, max_in_flight=256, warmup_s=20, ramp_s=5, duration_s=65),
+    # Up and down once, for an autoscaler to follow. `shapebench day --load` gives the rates of your own day.
+    "curve": TrafficCurve(
+        rates_rps=(2, 3, 6, 8, 6, 3, 2), arrivals="poisson", seed=1, max_in_flight=256, warmup_s=20, duration_s=900
+    ),
     # The capacity in five minutes. A stack states its own objective in `shapebench:objective`.
     "capacity": CapacitySearch(
         quantile=0.99,

@@ -139,23 +139,28 @@ class Measurement(Frozen):
     @model_validator(mode="after")
     def _the_generator_can_send_the_rate(self) -> Self:
         processes, most = self.processes * self.pods, self.sent_over.most_rps_a_process
-        if self.load.mode == "open" and self.load.rate_rps > processes * most:
+        if (peak_rps := self.load.peak_rps) is not None and peak_rps > processes * most:
             raise ValueError(
-                f"shapebench:load.rateRps is {self.load.rate_rps:g}, but {processes} generator"
+                f"{self._of_the_rate} {peak_rps:g}, but {processes} generator"
                 f" {'process sends' if processes == 1 else 'processes send'} at most about {processes * most:,}"
                 f" requests/s over {self.sent_over.name}, so the run would be refused; give load.processes times"
-                f" load.pods that come to {ceil(self.load.rate_rps / most)} at least, or a lower rate"
+                f" load.pods that come to {ceil(peak_rps / most)} at least, or a lower rate"
             )
         return self
 
     @model_validator(mode="after")
     def _what_is_sent_can_be_read(self) -> Self:
-        if self.load.mode == "open" and (requests := self.load.rate_rps * self.load.total_s) > MOST_REQUESTS:
+        if (requests := self.load.most_requests) is not None and requests > MOST_REQUESTS:
             raise ValueError(
                 f"shapebench:load would send {requests:,.0f} requests, but a run has at most {MOST_REQUESTS:,}, or no"
-                " report could read it; give a shorter durationS, or a lower rateRps"
+                " report could read it; give a shorter durationS, or lower rates"
             )
         return self
+
+    @property
+    def _of_the_rate(self) -> str:
+        name = "rateRps is" if self.load.mode == "open" else "ratesRps go up to"
+        return f"shapebench:load.{name}"
 
 
 def _stated_objective(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from stacks.autoscaler import AutoscalerSettings
 from stacks.explain import SettingsError, explain
 from stacks.frozen import Frozen
 from stacks.gke import GkeSettings
@@ -70,6 +71,13 @@ class Settings(Measurement):
             " the servingImage of the platform."
         ),
     ] = None
+    autoscaler: Annotated[
+        AutoscalerSettings | None,
+        Field(
+            description="A HorizontalPodAutoscaler: targetPercent, fewest and stabilizationS. Leave it out for as many"
+            " servers as nodes."
+        ),
+    ] = None
     local: Annotated[LocalSettings, Field(description="How the server runs on this machine.")]
     kubernetes: Annotated[KubernetesSettings, Field(description="How the server runs in an existing cluster.")]
     gke: Annotated[GkeSettings, Field(description="How the stack creates its cluster.")]
@@ -107,6 +115,29 @@ class Settings(Measurement):
                 f"shapebench:shape.nodes is {self.shape.nodes}, but this machine is one node, so the price of several"
                 " would be compared with the throughput of one; give 1"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _the_autoscaler_has_something_to_follow(self) -> Self:
+        why = None
+        if self.autoscaler is None:
+            return self
+        if self.platform == "local":
+            why = "is set, but the platform local has one server; remove it"
+        elif self.seed_faithful:
+            why = (
+                f"is set, but {self.platform}.seedFaithful deploys pods without CPU requests, of which a"
+                " HorizontalPodAutoscaler knows no utilisation; remove one of them"
+            )
+        elif self.load.mode != "curve":
+            why = (
+                f"is set, but load.mode is {self.load.mode}, which measures a fixed number of servers; set load.profile"
+                " to curve, or remove it"
+            )
+        elif self.autoscaler.fewest > self.shape.nodes:
+            why = f".fewest is {self.autoscaler.fewest}, but shape.nodes is {self.shape.nodes}; give that at most"
+        if why:
+            raise ValueError(f"shapebench:autoscaler{'' if why[0] == '.' else ' '}{why}")
         return self
 
     @model_validator(mode="after")
@@ -166,6 +197,11 @@ class Settings(Measurement):
     def load_shape(self) -> NodeShape:
         """The load generator's pool on gke: a node for each of its pods."""
         return NodeShape.of("load", ShapeSettings(machine_type=self.gke.load_machine_type, nodes=self.pods))
+
+    @property
+    def fewest_servers(self) -> int:
+        """How many there are before the load."""
+        return self.autoscaler.fewest if self.autoscaler else self.shape.nodes
 
     @property
     def machine_token(self) -> str | None:

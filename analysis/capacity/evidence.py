@@ -18,7 +18,7 @@ from analysis.interval import Interval
 from analysis.objective import Objective
 from analysis.results.columns import Columns, RunRows
 from analysis.results.manifest import Manifest
-from stacks.load_profiles import CapacitySearch, ClosedLoop, OpenLoop
+from stacks.load_profiles import CapacitySearch, ClosedLoop, OpenLoop, TrafficCurve
 
 
 class Basis(StrEnum):
@@ -60,6 +60,10 @@ def evidence_of(manifest: Manifest, rows: RunRows, objective: Objective) -> Evid
             return _of_open_loop(manifest.run_id, manifest.load, rows.counted, objective)
         case ClosedLoop():
             return _of_closed_loop(manifest, manifest.load, rows)
+        case TrafficCurve():
+            return NoEvidence(
+                manifest.run_id, "traffic along a curve says nothing about the capacity; run a capacity search"
+            )
         case CapacitySearch():
             return NoEvidence(manifest.run_id, "its capacity search has no result; run it again")
     assert_never(manifest.load)

@@ -32,13 +32,14 @@ _ALL_PERCENT = 100.0
 class Hpa:
     """The settings of a HorizontalPodAutoscaler on CPU: `target_percent` is its `averageUtilization`.
 
-    `fewest` is `minReplicas`. The others are the defaults: the tolerance of the controller, the stabilisation window
-    for scaling down, and the policies for scaling up, of which the larger one counts: so many pods, or so large a share
-    of the pods, in each sync period.
+    `fewest` is `minReplicas`, and `most` `maxReplicas`. The others are the defaults: the tolerance of the controller,
+    the stabilization window for scaling down, and the policies for scaling up, of which the larger one counts: so many
+    pods, or so large a share of the pods, in each sync period.
     """
 
     target_percent: int
     fewest: int = 1
+    most: int = 1 << 16
     tolerance: float = 0.1
     stabilisation_s: float = 300
     added_pods: int = 4
@@ -61,7 +62,7 @@ class Hpa:
         """
         most = max(pods + self.added_pods, math.ceil(pods * (1 + self.added_share)))
         wanted = recommended if recommended > pods else min(pods, highest_recent)
-        return max(self.fewest, min(wanted, most))
+        return max(self.fewest, min(wanted, most, self.most))
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,15 @@ class NodeLoad:
     """What a node carries, and how busy that makes its CPUs.
 
     `rps` is its certain capacity. `cpu_percent` is its CPU utilisation at this load, in proportion to which it is at
-    others.
+    others, up to `most_percent`.
     """
 
     rps: float
     cpu_percent: float
+    most_percent: float = _ALL_PERCENT
 
     def cpu_percent_at(self, rps: float) -> float:
-        return min(_ALL_PERCENT, self.cpu_percent * rps / self.rps)
+        return min(self.most_percent, self.cpu_percent * rps / self.rps)
 
 
 @dataclass(frozen=True)

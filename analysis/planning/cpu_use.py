@@ -9,12 +9,13 @@ from analysis.results.samples import SERVER
 def cpu_percent_at(rows: RunRows, manifest: Manifest, node_rps: float) -> float | None:
     """The server's CPU time on a node that answers `node_rps`, in percent of the node's vCPUs.
 
-    It is that of the counted phase, in proportion to the rate. None if not all replicas were sampled.
+    It is that of the whole run, in proportion to the rate: the step at the capacity of a search may be shorter than the
+    time between two samples of a pod. None if not all replicas were sampled.
     """
-    use, span_us = resource_usage_of(rows, manifest, window_s=1).uses.get(SERVER), rows.counted.span_us
+    use, span_us = resource_usage_of(rows, manifest, window_s=1).whole.get(SERVER), rows.every.span_us
     if use is None or use.replicas < manifest.serving.replicas or not use.cores or span_us is None:
         return None
-    answered_rps = rows.counted.ok.sum() / (span_us[1] - span_us[0]) * 1e6
+    answered_rps = rows.every.ok.sum() / (span_us[1] - span_us[0]) * 1e6
     if not answered_rps:
         return None
     cores = use.cores / answered_rps * node_rps

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from analysis.results.other_cpu import OtherCpu
+from stacks.autoscaler import Autoscaler
 from stacks.frozen import is_none
 from stacks.load_profiles import LoadProfile
 from stacks.serving_variant import ServingVariant
@@ -353,7 +354,8 @@ class Manifest(Record):
     that is unknown, as in runs that were stored before it was recorded. So is `other_cpu`.
 
     `seed` is the one that the arrivals were made with: the profile's, and what repeat and rerun add to it. None in a
-    closed loop, which has none, and like `key` in runs that were stored before it was recorded.
+    closed loop, which has none, and like `key` in runs that were stored before it was recorded. `autoscaler` is what
+    changed the number of servers during the run, None where nothing did.
     """
 
     schema_version: Literal[1, 2] = 2
@@ -367,6 +369,7 @@ class Manifest(Record):
     load: LoadProfile
     seed: Annotated[int | None, Field(ge=0)] = None
     key: Key | None = None
+    autoscaler: Autoscaler | None = None
     generator: Generator
     started_at: _Time
     finished_at: _Time

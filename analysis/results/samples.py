@@ -15,6 +15,9 @@ OTHER_CPU_CORES, OTHER_MEMORY_BYTES = "other_cpu_cores", "other_memory_bytes"
 # hypervisor gave to other machines. They are part of the machine's `cpu_cores`, and of `other_cpu_cores`.
 STOLEN_CORES = "stolen_cores"
 
+# Of all servers, where an autoscaler decides how many there are: those that are ready.
+READY_SERVERS = "ready_servers"
+
 # A server's own counters since it started: requests to the model by outcome; sum (in microseconds) and count of the
 # times that requests take in the server, in TensorFlow, and in the queue for a batch; batches.
 REQUESTS_OK, REQUESTS_FAILED = "requests_ok_total", "requests_failed_total"

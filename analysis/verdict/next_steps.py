@@ -45,7 +45,8 @@ def next_steps(
         return ()
     ranked = {variant_key(each.variant.newest): each.variant.newest for each in ranking}
     on_a_cluster = any(run.platform != "local" for run in (*silent, *ranked.values()))
-    compared = [run for run in silent if run.platform != "local" or not on_a_cluster]
+    # A replay has its own number of servers, and what is known of its variant is from other runs.
+    compared = [run for run in silent if not run.autoscaler and (run.platform != "local" or not on_a_cluster)]
     unknown = {variant_key(run): run for run in compared if variant_key(run) not in ranked}
     bounded = [each for each in ranking if each.capacity.mean is None and each.meets is not Meets.no]
     contradicted = [each for each in ranking if each.capacity.contradicted_by]

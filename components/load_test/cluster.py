@@ -27,12 +27,15 @@ class ClusterLoadTestArgs(CommonArgs):
     """The context of the user's own kubeconfig; None for its current one."""
     namespace: pulumi.Input[str]
     selector: Mapping[str, str]
-    """The labels of the server's pods. The pods must be the same before and after the test."""
+    """The labels of the server's pods. Without an autoscaler they must be the same before and after the test."""
     replicas: int
+    """How many pods there are before the load."""
     generator_image: str
     """One of Locust's own images, or one with `locust` and `python` on PATH and a user 1000."""
     node_selector: Mapping[str, str]
     """Labels of the generator's nodes; empty for any node."""
+    autoscaler: Mapping[str, object] | None = None
+    """What changes the number of pods meanwhile: stacks.autoscaler.Autoscaler."""
     start_timeout_s: float = 600
     """Seconds until the generator's pod must run, including the image pull, and until restarted servers are ready."""
 
@@ -53,7 +56,8 @@ def load_test_args(
         context=settings.kubernetes.context if kubeconfig is None else None,
         namespace=serving.namespace,
         selector=serving.selector,
-        replicas=settings.shape.nodes,
+        replicas=settings.fewest_servers,
+        autoscaler=serving.autoscaler.model_dump() if serving.autoscaler else None,
         generator_image=cluster.generator_image or settings.serving.sent_over.generator_image,
         node_selector=node_selector,
     )

@@ -193,6 +193,7 @@ def _serving_args(
         own_server=settings.server,
         shape=shape,
         replicas=shape.nodes,
+        autoscaler_settings=settings.autoscaler,
         model_uri=store.uri,
         model=args.model,
         model_digest=model.digest,

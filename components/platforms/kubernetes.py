@@ -61,6 +61,7 @@ def _serving_args(args: PlatformArgs, model: ModelExport, resources: PodResource
         own_server=settings.server,
         shape=shape,
         replicas=shape.nodes,
+        autoscaler_settings=settings.autoscaler,
         # The server loads the model from a path of its own, which names the digest: it is this model or none.
         model_uri=model.digest.apply(lambda digest: kubernetes.model_uri.replace(DIGEST_PLACE, digest)),
         model=args.model,

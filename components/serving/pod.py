@@ -21,16 +21,19 @@ _STARTUP_PERIOD_S = 5
 # The official image's entrypoint is a shell that does not forward SIGTERM, so every rollout waits this long. No load
 # test runs then.
 _TERMINATION_GRACE_S = 5
+# A pod that an autoscaler takes away still gets requests, which it answers, until every proxy and client has heard.
+_DRAIN_S, _DRAINING_GRACE_S = 10, 40
 
 
 def pod_template(
-    args: TfServingArgs, config_map: str, labels: Mapping[str, str] = SERVER_LABELS
+    args: TfServingArgs, config_map: str, labels: Mapping[str, str] = SERVER_LABELS, *, drains: bool = False
 ) -> core.PodTemplateSpecArgs:
     """The pod template of a serving variant.
 
     `config_map` is the name of the ConfigMap with the config files; no other pods in the namespace have the `labels`.
+    `drains`: a pod ends while others serve, and answers what it still gets.
     """
-    server = _container(args)
+    server = _container(args, drains=drains)
     return core.PodTemplateSpecArgs(
         metadata=ObjectMetaArgs(labels=dict(labels)),
         spec=core.PodSpecArgs(
@@ -59,7 +62,7 @@ def pod_template(
             # GKE's metadata server gets the token of the pod's account from the API; none needs to be mounted.
             automount_service_account_token=False,
             enable_service_links=False,
-            termination_grace_period_seconds=_TERMINATION_GRACE_S,
+            termination_grace_period_seconds=_DRAINING_GRACE_S if drains else _TERMINATION_GRACE_S,
             affinity=_one_a_node(labels) if args.spread else None,
             node_selector=args.pool or None,
             tolerations=[
@@ -71,7 +74,7 @@ def pod_template(
     )
 
 
-def _container(args: TfServingArgs) -> core.ContainerArgs:
+def _container(args: TfServingArgs, *, drains: bool) -> core.ContainerArgs:
     return core.ContainerArgs(
         name=NAME,
         image=args.image,
@@ -83,6 +86,9 @@ def _container(args: TfServingArgs) -> core.ContainerArgs:
         resources=_resources(args),
         startup_probe=None if args.seed_faithful else _startup_probe(args),
         readiness_probe=None if args.seed_faithful else _readiness_probe(args),
+        lifecycle=core.LifecycleArgs(pre_stop=core.LifecycleHandlerArgs(sleep=core.SleepActionArgs(seconds=_DRAIN_S)))
+        if drains
+        else None,
         security_context=core.SecurityContextArgs(
             allow_privilege_escalation=False,
             read_only_root_filesystem=True,

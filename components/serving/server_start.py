@@ -19,6 +19,8 @@ class ServerStartArgs:
     selector: Mapping[str, str]
     """The labels of the pods."""
     replicas: int
+    autoscaled: bool | None
+    """Whether there may be more; None for no, as in the state of earlier versions."""
     deployment: pulumi.Input[str]
     """The UID of the Deployment: the pods of another one are waited for anew."""
     limit_s: float

@@ -2,6 +2,7 @@
 
 import pulumi
 from pulumi_kubernetes.apps.v1 import Deployment, DeploymentSpecArgs, DeploymentStrategyArgs
+from pulumi_kubernetes.autoscaling import v2 as autoscaling
 from pulumi_kubernetes.core.v1 import ConfigMap, Namespace, Service, ServiceAccount, ServicePortArgs, ServiceSpecArgs
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
@@ -10,6 +11,7 @@ from components.serving.network_policies import make_network_policies
 from components.serving.pod import pod_template
 from components.serving.server_start import ServerStart, ServerStartArgs
 from components.serving.variant import TfServingArgs, fingerprint_of
+from stacks.autoscaler import Autoscaler
 from stacks.explain import SettingsError
 from stacks.image_server import ServerPorts
 from stacks.names import GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS
@@ -34,6 +36,8 @@ class TfServing(pulumi.ComponentResource):
     namespace: pulumi.Output[str]
     selector: dict[str, str]
     """The labels of the server's pods."""
+    autoscaler: Autoscaler | None
+    """What changes the number of pods; None for as many all the time."""
     rest_url: pulumi.Output[str]
     """Known once the server is ready."""
     grpc_address: pulumi.Output[str]
@@ -70,12 +74,15 @@ class TfServing(pulumi.ComponentResource):
                 ServiceAccount(f"{name}-account", metadata=account, automount_service_account_token=False, opts=inside)
             )
         deployment = _make_deployment(name, args, config_map_name(files), before, inside)
+        if args.autoscaler:
+            _make_autoscaler(name, args, args.autoscaler, deployment, inside)
         start = _make_start(name, args, deployment, pulumi.ResourceOptions(parent=self))
         ports = args.server.ports
         services = _make_services(name, args.namespace, ports, pulumi.ResourceOptions(parent=self, depends_on=[start]))
         serves = pulumi.Output.all(start.id, *(service.metadata for service in services))
         self.namespace = pulumi.Output.from_input(args.namespace)
         self.selector = dict(SERVER_LABELS)
+        self.autoscaler = args.autoscaler
         self.rest_url = serves.apply(lambda _: f"http://{REST_SERVICE}.{args.namespace}.svc:{REST_PORT}")
         self.grpc_address = serves.apply(
             lambda _: f"{GRPC_SERVICE}.{args.namespace}.svc:{ports.grpc}" if ports.grpc else ""
@@ -127,16 +134,55 @@ def _make_deployment(
             name=_deployment_name(args), namespace=args.namespace, labels=SERVER_LABELS, annotations=_SEEN
         ),
         spec=DeploymentSpecArgs(
-            replicas=args.replicas,
+            # The autoscaler's number would be set back by each update.
+            replicas=None if args.autoscaler else args.replicas,
             selector=LabelSelectorArgs(match_labels=SERVER_LABELS),
             # So that two variants never run at once, even if the Deployment is changed without Pulumi.
             strategy=DeploymentStrategyArgs(type="Recreate"),
             progress_deadline_seconds=_start_limit_s(args),
             # To go back, update the stack; a rollback would bypass its state.
             revision_history_limit=0,
-            template=pod_template(args, config_map),
+            template=pod_template(args, config_map, drains=args.autoscaler is not None),
         ),
         opts=pulumi.ResourceOptions.merge(opts, after),
+    )
+
+
+def _make_autoscaler(
+    name: str,
+    args: TfServingArgs,
+    autoscaler: Autoscaler,
+    deployment: Deployment,
+    opts: pulumi.ResourceOptions,
+) -> None:
+    """With Kubernetes' defaults for all that is no setting, as the forecast has it: analysis.planning.autoscaling."""
+    autoscaling.HorizontalPodAutoscaler(
+        f"{name}-autoscaler",
+        metadata=ObjectMetaArgs(name=NAME, namespace=args.namespace, labels=SERVER_LABELS),
+        spec=autoscaling.HorizontalPodAutoscalerSpecArgs(
+            scale_target_ref=autoscaling.CrossVersionObjectReferenceArgs(
+                api_version="apps/v1",
+                kind="Deployment",
+                name=deployment.metadata.apply(lambda metadata: str(metadata.name)),
+            ),
+            min_replicas=autoscaler.fewest,
+            max_replicas=args.replicas,
+            metrics=[
+                autoscaling.MetricSpecArgs(
+                    type="Resource",
+                    resource=autoscaling.ResourceMetricSourceArgs(
+                        name="cpu",
+                        target=autoscaling.MetricTargetArgs(
+                            type="Utilization", average_utilization=autoscaler.utilization(args.shape.vcpus)
+                        ),
+                    ),
+                )
+            ],
+            behavior=autoscaling.HorizontalPodAutoscalerBehaviorArgs(
+                scale_down=autoscaling.HPAScalingRulesArgs(stabilization_window_seconds=autoscaler.stabilization_s)
+            ),
+        ),
+        opts=opts,
     )
 
 
@@ -147,7 +193,8 @@ def _make_start(name: str, args: TfServingArgs, deployment: Deployment, opts: pu
         context=args.access.context,
         namespace=args.namespace,
         selector=SERVER_LABELS,
-        replicas=args.replicas,
+        replicas=args.fewest,
+        autoscaled=True if args.autoscaler else None,
         deployment=deployment.metadata.apply(lambda metadata: str(metadata.uid)),
         limit_s=_start_limit_s(args),
     )

@@ -7,6 +7,7 @@ import pulumi
 
 from serving.servers import ImageServer, Server, server_named
 from stacks.allocatable import PodResources, pod_resources
+from stacks.autoscaler import Autoscaler, AutoscalerSettings
 from stacks.image_server import ImageServerSettings
 from stacks.models import Model
 from stacks.names import SERVICE_ACCOUNT
@@ -70,6 +71,21 @@ class TfServingArgs:
     """Deploy as the published experiment did: no requests, limits or probes, REST threads by default, shared nodes."""
     labels: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """Of the namespace."""
+    autoscaler_settings: AutoscalerSettings | None = None
+    """What changes the number of pods, up to `replicas`; None for as many all the time."""
+
+    @property
+    def fewest(self) -> int:
+        """How many pods there are before the load."""
+        return self.autoscaler.fewest if self.autoscaler else self.replicas
+
+    @property
+    def autoscaler(self) -> Autoscaler | None:
+        if self.autoscaler_settings is None:
+            return None
+        # Settings refuse an autoscaler of pods without a CPU request.
+        assert self.pod
+        return Autoscaler(**self.autoscaler_settings.model_dump(), request_millis=self.pod.cpu_millis)
 
     @property
     def server(self) -> Server:
@@ -118,6 +134,7 @@ def fingerprint_of(args: TfServingArgs) -> pulumi.Output[str]:
         **({"args": args.own_server.args} if args.own_server else {"rest_threads": args.threads.rest}),
         "pod": args.pod,
         "spread": args.spread,
+        **({"autoscaler": args.autoscaler.model_dump()} if args.autoscaler else {}),
         "seed_faithful": args.seed_faithful,
     }
     return pulumi.Output.from_input(args.model_digest).apply(lambda digest: fingerprint(parts | {"model": digest}))

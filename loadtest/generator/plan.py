@@ -2,13 +2,13 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Self
 from zlib import crc32
 
-from loadtest.generator.loops.arrivals import Arrival, ramp_and_hold
+from loadtest.generator.loops.arrivals import Arrival, along_curve, ramp_and_hold
 from loadtest.generator.payload import Output, outputs_from
 from loadtest.generator.phases import HOLD
 
@@ -115,6 +115,25 @@ class OpenLoopPlan(_Scheduled):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrafficCurvePlan(_Scheduled):
+    """The profile stacks.load_profiles.TrafficCurve."""
+
+    is_steady: ClassVar[bool] = False
+    rate_is_fixed: ClassVar[bool] = True
+
+    rates_rps: Sequence[float]
+    arrivals: str
+    seed: int
+
+    def schedule(self, begin_s: float = 0.0) -> Iterator[Arrival]:
+        """All arrivals; the schedule begins at `begin_s` on the performance counter."""
+        return along_curve(self.rates_rps, self.duration_s, self.arrivals, self.seed, begin_s)
+
+    def due_in_hold(self) -> int:
+        return sum(1 for _ in self.schedule())
+
+
+@dataclass(frozen=True, kw_only=True)
 class CapacitySearchPlan(_Scheduled):
     """The profile stacks.load_profiles.CapacitySearch."""
 
@@ -134,12 +153,13 @@ class CapacitySearchPlan(_Scheduled):
         return self.latency_ms / 1e3
 
 
-ScheduledPlan = OpenLoopPlan | CapacitySearchPlan
+ScheduledPlan = OpenLoopPlan | TrafficCurvePlan | CapacitySearchPlan
 LoadPlan = ClosedLoopPlan | ScheduledPlan
 
 _MODES: dict[str, type[LoadPlan]] = {
     "closed": ClosedLoopPlan,
     "open": OpenLoopPlan,
+    "curve": TrafficCurvePlan,
     "capacity": CapacitySearchPlan,
 }
 

@@ -91,7 +91,9 @@ def outcome_of(
     # What is odd in a disturbed run, such as the generator's lag, follows from what disturbed it.
     faults = [] if refused else _faults_of_rows(plan, broken, raw_rows, counted, capacity, totals)
     unsettled = [disturbed] if disturbed and refused else []
-    if not faults and not disturbed:
+    # Of servers that come and go it is not known what other programs took, only that it may be any share.
+    perhaps = servers.autoscaled and accepted()
+    if not faults and not disturbed and not perhaps:
         faults = measurement_reasons(raw_rows.rows, counted, plan.load, totals.get("health") or {})
         unsettled = [] if faults else steady_state_reasons(raw_rows.rows, counted, plan.load)
     return LoadTestOutcome(
@@ -111,7 +113,7 @@ def outcome_of(
             *faults,
             *refused_call_reasons(raw_rows.rows, plan),
             *server_change_reasons(servers),
-            *load_sharing_reasons(counted, samples, servers.replicas, plan.load),
+            *load_sharing_reasons(counted, samples, servers, plan.load),
         ),
         unsettled=tuple(unsettled),
         other_cpu=disturbances.while_measured(steps),

@@ -23,7 +23,8 @@ class Servers:
     """The servers before and after the test. `replicas` is the number that the stack declares.
 
     `seen_late`: they were seen again when the test may have been over for hours. `hosts` are the machines that they run
-    on, as far as they are known.
+    on, as far as they are known. `autoscaled`: an autoscaler changed their number meanwhile, which `replicas` is the
+    least of.
     """
 
     replicas: int
@@ -31,6 +32,7 @@ class Servers:
     after: Sequence[ServerState]
     seen_late: bool = False
     hosts: Sequence[Host] = ()
+    autoscaled: bool = False
 
 
 NO_SERVERS = Servers(replicas=1, before=(), after=())

@@ -1,8 +1,8 @@
-"""Pools have a fixed number of nodes that Google does not take back, and pods do not scale."""
+"""Pools have a fixed number of nodes that Google does not take back, and pods scale only where a curve is played."""
 
 from collections.abc import Iterator
 
-from policy.kinds import CLUSTER, NODE_POOL, is_serving_pool
+from policy.kinds import CLUSTER, NODE_POOL, is_autoscaler_of_the_stack, is_serving_pool
 from policy.requirement import Requirement
 from policy.resource import Resource
 
@@ -32,10 +32,10 @@ _AUTOSCALING = Requirement(
 
 
 def check(resource: Resource) -> Iterator[str]:
-    if resource.type_name in _POD_AUTOSCALERS:
+    if resource.type_name in _POD_AUTOSCALERS and not is_autoscaler_of_the_stack(resource):
         yield (
             "it changes the number or the size of pods under load, so a run measures several shapes at once; remove it"
-            " and set shapebench:shape.nodes"
+            " and set shapebench:shape.nodes, or shapebench:autoscaler for a load that follows a curve"
         )
     if resource.kind == CLUSTER:
         yield from _requirements(_CLUSTER, resource)

@@ -79,9 +79,18 @@ def image_of(servers: Sequence[ServerPod]) -> str | None:
 
 
 def wait_for_servers(
-    cluster: Cluster, selector: Mapping[str, str], replicas: int, limit_s: float, operation: Operation
+    cluster: Cluster,
+    selector: Mapping[str, str],
+    replicas: int,
+    limit_s: float,
+    operation: Operation,
+    *,
+    autoscaled: bool = False,
 ) -> list[ServerPod]:
-    """The servers once all are ready, and no others exist; raises ResourceError where that is not to be."""
+    """The servers once all are ready, and no others exist; raises ResourceError where that is not to be.
+
+    Where an autoscaler decides how many there are, `replicas` is the fewest.
+    """
     began = time.monotonic()
     blockage = Blockage()
     before: dict[tuple[str, str], int] | None = None
@@ -89,14 +98,14 @@ def wait_for_servers(
         pods = _staying(cluster.pods(selector_of(selector)))
         servers = list(map(_server_pod, pods))
         ready = sum(server.ready for server in servers)
-        if ready == len(servers) == replicas:
+        if ready == len(servers) and (ready == replicas or (autoscaled and ready > replicas)):
             return servers
         ends = list(_ends(pods))
         before = {end.key: end.count for end in ends} if before is None else before
         _require_starts(ends, before)
         now = time.monotonic()
         blocked = blockage.is_final(pods, now)
-        state = f"{replicas} declared, {len(servers)} created, {ready} ready"
+        state = f"{replicas}{' or more' if autoscaled else ''} declared, {len(servers)} created, {ready} ready"
         reasons = "; ".join(dict.fromkeys(filter(None, map(pending_reason, pods)))) or "the cluster gives no reason"
         if blocked or now - began > limit_s:
             raise ResourceError(
@@ -155,6 +164,8 @@ def replace_servers(
     servers: Sequence[ServerPod],
     limit_s: float,
     operation: Operation,
+    *,
+    autoscaled: bool = False,
 ) -> list[ServerPod]:
     """Delete the servers' pods; returns the pods that their Deployment creates instead, once all are ready.
 
@@ -163,7 +174,8 @@ def replace_servers(
     for server in servers:
         cluster.delete_pod(server.name, server.uid)
     _wait_for_end(cluster, selector, servers, operation)
-    return wait_for_servers(cluster, selector, len(servers), limit_s, operation)
+    fewest = 1 if autoscaled else len(servers)
+    return wait_for_servers(cluster, selector, fewest, limit_s, operation, autoscaled=autoscaled)
 
 
 def _wait_for_end(

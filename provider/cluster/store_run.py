@@ -107,8 +107,17 @@ def store_result(
     now = server_pods(first.cluster.pods(selector_of(inputs.selector)))
     environment = _environment(record, pods)
     nodes = {replica.name: replica.node for replica in record.replicas}
-    hosts = cluster_hosts(nodes, inputs.shape.vcpus, environment.generator_nodes)
-    servers = Servers(inputs.replicas, record.servers, now, result.termination.ended_at is not None, hosts)
+    autoscaled = inputs.autoscaler is not None
+    # Servers that came later are on the same nodes, perhaps, and would be taken for other programs.
+    hosts = () if autoscaled else cluster_hosts(nodes, inputs.shape.vcpus, environment.generator_nodes)
+    servers = Servers(
+        inputs.replicas,
+        record.servers,
+        now,
+        seen_late=result.termination.ended_at is not None,
+        hosts=hosts,
+        autoscaled=autoscaled,
+    )
     (folder / "locust.log").write_text(result.log)
     rows = read_all_raw_rows(folder, plan.workers)
     samples = pa.concat_tables([read_all_samples(folder, plan.workers), server_samples])
@@ -128,5 +137,6 @@ def _environment(record: RunRecord, pods: Sequence[JobPod]) -> RunEnvironment:
         generator_nodes=nodes,
         shares_host_with_server=not set(nodes).isdisjoint(server.node for server in record.servers),
         software={"generator image": generator_image} if generator_image else {},
+        autoscaler=record.inputs.autoscaler,
         commit=record.commit,
     )

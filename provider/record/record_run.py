@@ -17,6 +17,7 @@ from provider.record.provenance import git_commit, software_versions
 from provider.record.repeats import FinishedRun, PlannedRun
 from provider.record.work_folder import MeasuredRun, keep_beside_raw_rows
 from provider.resource import Operation, ResourceError
+from stacks.autoscaler import Autoscaler
 
 # Of the figures in the stack's outputs.
 _DIGITS = 6
@@ -29,7 +30,8 @@ class RunEnvironment:
     `image` is the server's, by digest, None where the server is no container; `software` are versions by name, beside
     those of this machine. `generator_node` is where the generator, or the first of its pods, ran, None where that is
     unknown; `generator_nodes` has those of all its pods, none outside a cluster. `commit` is that of the checkout when
-    the test was started. `computation` is what a server that converts the model says of it.
+    the test was started. `computation` is what a server that converts the model says of it. `autoscaler` changes the
+    number of servers.
     """
 
     image: str | None
@@ -39,6 +41,7 @@ class RunEnvironment:
     generator_nodes: tuple[str | None, ...] = ()
     software: Mapping[str, str] = field(default_factory=dict)
     computation: Computation | None = None
+    autoscaler: Autoscaler | None = None
     commit: str | None = field(default_factory=git_commit)
 
 
@@ -130,6 +133,7 @@ def manifest_of_run(
         load=inputs.profile,
         seed=outcome.seed,
         key=Key(rerun=inputs.rerun, **(inputs.sweep.model_dump() if inputs.sweep else {})),
+        autoscaler=environment.autoscaler,
         generator=Generator(
             kind=f"locust {outcome.locust_version}",
             processes=outcome.processes,

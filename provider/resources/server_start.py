@@ -12,6 +12,8 @@ from provider.resource import Operation, Props, Resource, ResourceState
 class ServerStartInputs(ClusterInputs):
     """components.serving.server_start.ServerStartArgs, as the engine sends it."""
 
+    # Not in the state of an earlier version.
+    autoscaled: bool = False
     deployment: str
     limit_s: float
 
@@ -30,6 +32,8 @@ class ServerStart(Resource[ServerStartInputs, ResourceState]):
 
     def run_create(self, inputs: ServerStartInputs, operation: Operation) -> Props:
         cluster = self._connect(inputs, operation)
-        servers = wait_for_servers(cluster, inputs.selector, inputs.replicas, inputs.limit_s, operation)
+        servers = wait_for_servers(
+            cluster, inputs.selector, inputs.replicas, inputs.limit_s, operation, autoscaled=inputs.autoscaled
+        )
         operation.info(f"ready servers: {len(servers)}")
         return {}

@@ -112,14 +112,14 @@ def parse_autoscaling(
     fewest = zones if min_nodes is None else min_nodes
     if not 1 <= fewest <= _MOST_NODES:
         raise CommandError(f"--min-nodes is {fewest}, which no fleet has; give 1 to {_MOST_NODES}")
-    return Autoscaling(AskedDelays(start_s, pod_start_s, _seconds("--node-removal", node_removal)), fewest)
+    return Autoscaling(AskedDelays(start_s, pod_start_s, seconds_of("--node-removal", node_removal)), fewest)
 
 
 def _given_seconds(option: str, text: str | None) -> float | None:
-    return None if text is None else _seconds(option, text)
+    return None if text is None else seconds_of(option, text)
 
 
-def _seconds(option: str, text: str) -> float:
+def seconds_of(option: str, text: str) -> float:
     match = _DURATION.fullmatch(text.strip())
     seconds = float(match["number"]) * _SECONDS[match["unit"]] if match else math.inf
     if seconds > _LONGEST_S:

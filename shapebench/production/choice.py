@@ -1,6 +1,5 @@
 """What of a forecast day goes into production: the cheapest fleet, and the machine types that may stand in for it."""
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from analysis.results.manifest import Manifest
 from components.serving.variant import BucketAccess, ClusterAccess, TfServingArgs
 from shapebench.output import CommandError
 from stacks.allocatable import PodResources, ShapeTooSmallError, pod_resources
+from stacks.autoscaler import percent_of_request
 from stacks.files import load_settings
 from stacks.image_server import ImageServerSettings
 from stacks.models import DEFAULT_SIGNATURE, RESNET50, Model
@@ -180,8 +180,7 @@ def _own_server(run: Manifest) -> ImageServerSettings | None:
 def _replicas(day: Day, fleet: FleetDay, shape: NodeShape, pod: PodResources) -> Replicas:
     if fleet.target_percent is None:
         return Replicas(fleet.most, fleet.most)
-    # The forecast's target is of all vCPUs of a node, the autoscaler's is of what a pod requests.
-    target_percent = math.floor(fleet.target_percent * 1000 * shape.vcpus / pod.cpu_millis)
+    target_percent = percent_of_request(fleet.target_percent, shape.vcpus, pod.cpu_millis)
     return Replicas(day.autoscaling.fewest, _ROOM * fleet.most, target_percent)
 
 

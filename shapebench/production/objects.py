@@ -22,8 +22,6 @@ from stacks.version import VERSION
 
 Object = dict[str, Any]
 COMPUTE_CLASS = "cloud.google.com/compute-class"
-# Until every proxy and client has heard that a pod ends it still gets requests, which it answers.
-_DRAIN_S, _GRACE_S = 10, 40
 
 
 def objects_of(production: Production) -> dict[str, list[Object]]:
@@ -103,8 +101,6 @@ def _rollover(production: Production) -> Object:
 def _template(production: Production, config_map: str) -> Object:
     template = _as_json(production, config_map)
     spec = template["spec"]
-    spec["terminationGracePeriodSeconds"] = _GRACE_S
-    spec["containers"][0]["lifecycle"] = {"preStop": {"sleep": {"seconds": _DRAIN_S}}}
     if production.machines:
         spec["nodeSelector"] = {COMPUTE_CLASS: production.name}
     if production.day.terms.zones > 1:
@@ -124,7 +120,7 @@ def _as_json(production: Production, config_map: str) -> Object:
     """The pod template of a stack, as Pulumi sends it to its engine."""
 
     async def serialized() -> Any:  # noqa: ANN401 - JSON
-        template = pod_template(production.args, config_map, production.labels)
+        template = pod_template(production.args, config_map, production.labels, drains=True)
         return await serialize_property(template, [], None)
 
     template: Object = _without_nothing(asyncio.run(serialized()))

@@ -100,6 +100,48 @@ def day(  # noqa: PLR0913, PLR0917 - as many as the command has options
     raise typer.Exit(code)
 
 
+def curve(
+    over: Annotated[str, typer.Option(metavar="TIME", help="How long the day takes, such as 20min.")],
+    traffic: TrafficFile = None,
+    peak: Peak = None,
+    night: Night = None,
+    peak_at: PeakAt = "14:00",
+    times: Annotated[
+        float, typer.Option(**FLOAT, help="Multiplies the rates: a tenth of the fleet carries a tenth of them.")
+    ] = 1.0,
+) -> None:
+    """Print the traffic of a day as the load of a stack, in a shorter time. A stack with an autoscaler replays it."""
+    from shapebench.commands.curve import print_curve  # noqa: PLC0415 - start-up
+    from shapebench.commands.day import parse_traffic, seconds_of  # noqa: PLC0415 - start-up
+
+    with one_line_errors():
+        print_curve(parse_traffic(traffic, peak, night, peak_at), seconds_of("--over", over), times)
+
+
+def replay(  # noqa: PLR0913, PLR0917 - as many as the command has options
+    run: Annotated[str, typer.Argument(metavar="RUN", help="As for `show`: a run along a curve, with an autoscaler.")],
+    p90: P90 = None,
+    p95: P95 = None,
+    p99: P99 = None,
+    p999: P999 = None,
+    errors: Errors = None,
+    pod_start_up: PodStartUp = None,
+    results: Results = "results",
+    output: TextFormat = "text",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
+) -> None:
+    """Print how many servers a replay of a day had and how much was late, beside the forecast of `day`."""
+    from analysis.planning.start_up import AskedDelays  # noqa: PLC0415 - start-up
+    from shapebench.commands.day import seconds_of  # noqa: PLC0415 - start-up
+    from shapebench.commands.replay import print_replay  # noqa: PLC0415 - start-up
+
+    with one_line_errors():
+        asked = asked_of(p90, p95, p99, p999, errors, None, None)
+        pod_start_s = None if pod_start_up is None else seconds_of("--pod-start-up", pod_start_up)
+        delays = AskedDelays(pod_start_s=pod_start_s)
+        print_replay(results, run, asked, delays, as_json=as_json or output == "json")
+
+
 def manifests(  # noqa: PLR0913, PLR0917 - as many as the command has options
     model: Annotated[
         str,

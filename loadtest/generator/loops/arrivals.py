@@ -1,9 +1,9 @@
 """When each request of an open loop is due: pure functions of rate, law and seed. Standard library only."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count, islice, pairwise
 
 from loadtest.generator.phases import HOLD, RAMP
 
@@ -37,6 +37,28 @@ def offsets_at(rate_rps: float, law: str, seed: int) -> Iterator[float]:
     while True:
         offset_s += generator.expovariate(rate_rps)
         yield offset_s
+
+
+def along_curve(
+    rates_rps: Sequence[float], duration_s: float, law: str, seed: int, begin_s: float = 0.0
+) -> Iterator[Arrival]:
+    """A schedule from `begin_s` on whose rate follows straight lines between rates at even intervals.
+
+    An arrival at unit u of work (of a schedule at rate 1) is moved to the time by which u requests are due. From a rate
+    r on that grows by k a second, n requests are due after t with n = r·t + k·t²/2.
+    """
+    units = offsets_at(1.0, law, seed)
+    unit, due_before, interval_s = next(units), 0.0, duration_s / (len(rates_rps) - 1)
+    for number, (rate_rps, next_rps) in enumerate(pairwise(rates_rps)):
+        due, slope = (rate_rps + next_rps) / 2 * interval_s, (next_rps - rate_rps) / interval_s
+        while unit < due_before + due:
+            left = unit - due_before
+            root = max(0.0, rate_rps**2 + 2 * slope * left) ** 0.5
+            # In this form nothing cancels, whether the rate grows, falls or stays.
+            offset_s = 2 * left / (rate_rps + root) if left else 0.0
+            yield Arrival(begin_s + number * interval_s + min(offset_s, interval_s), HOLD)
+            unit = next(units)
+        due_before += due
 
 
 def ramp_and_hold(

@@ -29,11 +29,13 @@ def server_change_reasons(servers: Servers) -> tuple[str, ...]:
         when, end, follows = "during the test or after it", "when the rows were fetched", _CHANGED_SOME_TIME
     for uid, server in before.items():
         if uid not in after:
+            if servers.autoscaled:
+                continue
             by = f" by {', '.join(successors)}" if successors else ""
             reasons.append(f"server {server.name} was replaced {when}{by}, {follows}")
         elif (restarts := after[uid].restarts - server.restarts) > 0:
             reasons.append(f"server {server.name} restarted {when} ({restarts} times), {follows}")
-        elif not after[uid].ready:
+        elif not after[uid].ready and not servers.autoscaled:
             reasons.append(f"server {server.name} was not ready any more {end}, {follows}")
     if len(images := {server.image for server in servers.before if server.image}) > 1:
         reasons.append(
@@ -57,9 +59,14 @@ def refused_call_reasons(rows: pa.Table, plan: LoadTestPlan) -> tuple[str, ...]:
     return (reason,)
 
 
-def load_sharing_reasons(counted: pa.Table, samples: pa.Table, replicas: int, load: LoadPlan) -> tuple[str, ...]:
-    """Whether all replicas had their share: by the rows, else by the requests that each replica counted."""
-    requests = requests_by_replica(samples)
+def load_sharing_reasons(counted: pa.Table, samples: pa.Table, servers: Servers, load: LoadPlan) -> tuple[str, ...]:
+    """Whether all replicas had their share: by the rows, else by the requests that each replica counted.
+
+    Those that an autoscaler adds and takes away have none that is due to them.
+    """
+    if servers.autoscaled:
+        return ()
+    requests, replicas = requests_by_replica(samples), servers.replicas
     return _row_sharing_reasons(counted, replicas) or idle_replica_reasons(requests, replicas, load)
 
 

@@ -9,6 +9,7 @@ NODE = "node"
 PODS, SERVICES = "10.244.0.0/16", "10.96.0.0/16"
 DNS_DOMAIN = "cluster.local"
 DNS_READY_PORT = 8181
+METRICS_PORT = 10443
 CONTAINERD = "/run/containerd/containerd.sock"
 SANDBOX_IMAGE = "localhost/shapebench-pause:1"
 _DEBIAN = TOOLCHAIN / "debian"
@@ -124,6 +125,36 @@ def corefile(address: str, kubeconfig: str) -> str:
     }}
 }}
 """
+
+
+def metrics_api(address: str) -> dict[str, dict[str, Any]]:
+    """By the path of its kind, what has the API server ask the metrics server at this address for `metrics.k8s.io`."""
+    name, group, version = "metrics-server", "metrics.k8s.io", "v1beta1"
+    of_service = {"kubernetes.io/service-name": name}
+    return {
+        "/api/v1/namespaces/kube-system/services": {
+            "metadata": {"name": name},
+            "spec": {"ports": [{"name": "https", "port": 443, "targetPort": METRICS_PORT}]},
+        },
+        "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices": {
+            "metadata": {"name": name, "labels": of_service},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+            "ports": [{"name": "https", "port": METRICS_PORT, "protocol": "TCP"}],
+        },
+        "/apis/apiregistration.k8s.io/v1/apiservices": {
+            "metadata": {"name": f"{version}.{group}"},
+            "spec": {
+                "group": group,
+                "version": version,
+                "service": {"name": name, "namespace": "kube-system"},
+                # Its certificate is its own.
+                "insecureSkipTLSVerify": True,
+                "groupPriorityMinimum": 100,
+                "versionPriority": 100,
+            },
+        },
+    }
 
 
 def _as_json(content: dict[str, Any]) -> str:

@@ -10,10 +10,14 @@ from tools import gobuild
 from tools.console import SetupError, say
 from tools.stamps import content_key, read_stamp, unfinished_folder, write_stamp
 
-# Built from tests/support/kubernetes/servers, and each from a module of this project beside it.
+# Built from tests/support/kubernetes/servers, and each from a module beside it: this folder, and this package.
 _SERVERS = ("kubelet", "kube-proxy")
-_OWN_MODULES = {"coredns": "dns", "pause": "pause"}
-PROGRAMS = (*_SERVERS, *_OWN_MODULES)
+_MODULES = {
+    "coredns": ("dns", "."),
+    "pause": ("pause", "."),
+    "metrics-server": ("metrics", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
+}
+PROGRAMS = (*_SERVERS, *_MODULES)
 
 _PACKAGES = (
     "containerd",
@@ -54,10 +58,10 @@ def ensure_node(root: Path) -> bool:
         built = scratch / "bin"
         built.mkdir()
         build_servers(root, _SERVERS, built)
-        for name, module in _OWN_MODULES.items():
+        for name, (module, package) in _MODULES.items():
             gobuild.compile_package(
                 f"building {name} with Go",
-                ".",
+                package,
                 module=root / "tests/support/kubernetes" / module,
                 variables={},
                 into=built / name,
@@ -91,5 +95,7 @@ def _stamp(root: Path) -> Path:
 
 
 def _key(root: Path) -> str:
-    modules = [root / "tests/support/kubernetes" / name for name in ("servers", *_OWN_MODULES.values())]
+    modules = [
+        root / "tests/support/kubernetes" / name for name in ("servers", *(module for module, _ in _MODULES.values()))
+    ]
     return content_key((path for module in modules for path in module.iterdir()), *PROGRAMS, *_PACKAGES)

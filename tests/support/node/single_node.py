@@ -1,4 +1,4 @@
-"""A cluster of one node: control plane, container runtime, kubelet, kube-proxy and DNS."""
+"""A cluster of one node: control plane, container runtime, kubelet, kube-proxy, DNS and the metrics server."""
 
 import fcntl
 import json
@@ -10,11 +10,12 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.error import URLError
 
 from tests.support.images.archive import Image, write_archive
 from tests.support.images.layer import Entry, pack
+from tests.support.kubernetes.api import Api
 from tests.support.kubernetes.binaries import bin_folder, kubernetes_is_installed
 from tests.support.kubernetes.control_plane import ControlPlane, Site
 from tests.support.node import cgroups, configuration
@@ -30,15 +31,25 @@ _USERS = {
     "kubelet": (f"system:node:{NODE}", "system:nodes"),
     "kube-proxy": ("system:kube-proxy", ""),
     "coredns": ("coredns", ""),
+    "metrics-server": ("metrics-server", ""),
 }
-_DNS_ROLE = {
-    "metadata": {"name": "coredns"},
-    "rules": [
+_READ = ["get", "list", "watch"]
+# What programs that are no part of Kubernetes may do.
+_RULES: dict[str, list[dict[str, Any]]] = {
+    "coredns": [
         {"apiGroups": [""], "resources": ["services", "pods", "namespaces"], "verbs": ["list", "watch"]},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
     ],
+    # https://github.com/kubernetes-sigs/metrics-server/tree/v0.8.0/manifests/base: its rbac.yaml.
+    "metrics-server": [
+        {"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["nodes", "pods", "namespaces", "configmaps"], "verbs": _READ},
+        {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
+        {"apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"]},
+    ],
 }
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_METRICS = "/apis/metrics.k8s.io/v1beta1"
 _CONTROL_PLANE, _LOCK = "control-plane", "lock"
 _START_TIMEOUT_S = 60.0
 _POLL_INTERVAL_S = 0.1
@@ -160,6 +171,14 @@ class SingleNode:
                 f"--kubelet-client-key={key}",
                 # The node's name does not resolve here.
                 "--kubelet-preferred-address-types=InternalIP",
+                # As the same client it asks the servers of other APIs, at their own addresses: that of metrics.
+                f"--proxy-client-cert-file={certificate}",
+                f"--proxy-client-key-file={key}",
+                f"--requestheader-client-ca-file={certificate}",
+                "--requestheader-username-headers=X-Remote-User",
+                "--requestheader-group-headers=X-Remote-Group",
+                "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+                "--enable-aggregator-routing",
             ),
         )
 
@@ -193,18 +212,35 @@ class SingleNode:
             f"--node-ip={address}",
         )
         self._spawn("kube-proxy", f"--config={FOLDER}/kube-proxy.json")
-        api.create(f"{_RBAC}/clusterroles", _DNS_ROLE)
-        api.create(
-            f"{_RBAC}/clusterrolebindings",
-            {
-                "metadata": {"name": "coredns"},
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "coredns"},
-                "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "coredns"}],
-            },
-        )
+        for user, rules in _RULES.items():
+            _allow(api, user, rules)
         self._spawn("coredns", f"-conf={FOLDER}/Corefile")
+        self._start_metrics_server(kubeconfigs["metrics-server"])
         self._wait_for(lambda: _is_ready(api.get(f"/api/v1/nodes/{NODE}")), "kubelet")
         self._wait_for(lambda: _answers(f"http://{address}:{configuration.DNS_READY_PORT}/ready"), "coredns")
+
+    def _start_metrics_server(self, kubeconfig: str) -> None:
+        """It reads the node every 15 s, so its first figures come half a minute later: `wait_for_metrics`."""
+        self._spawn(
+            "metrics-server",
+            f"--kubeconfig={kubeconfig}",
+            f"--authentication-kubeconfig={kubeconfig}",
+            f"--authorization-kubeconfig={kubeconfig}",
+            f"--bind-address={self._sandbox.address}",
+            f"--secure-port={configuration.METRICS_PORT}",
+            f"--cert-dir={FOLDER}/metrics-server",
+            # The kubelet's certificate is its own.
+            "--kubelet-insecure-tls",
+            "--kubelet-preferred-address-types=InternalIP",
+            "--metric-resolution=15s",
+        )
+        for path, resource in configuration.metrics_api(self._sandbox.address).items():
+            self._control_plane.api.create(path, resource)
+
+    def wait_for_metrics(self) -> None:
+        """Return when the API of metrics knows what the node uses, as an autoscaler asks for."""
+        api = self._control_plane.api
+        self._wait_for(lambda: json.loads(api.get(f"{_METRICS}/nodes") or b"{}").get("items"), "metrics-server")
 
     def _write(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -253,6 +289,18 @@ def _remove_all_but_logs(folder: Path) -> None:
             shutil.rmtree(each)
         elif each.suffix != ".log" and each.name != _LOCK:
             each.unlink()
+
+
+def _allow(api: Api, user: str, rules: list[dict[str, Any]]) -> None:
+    api.create(f"{_RBAC}/clusterroles", {"metadata": {"name": user}, "rules": rules})
+    api.create(
+        f"{_RBAC}/clusterrolebindings",
+        {
+            "metadata": {"name": user},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": user},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+        },
+    )
 
 
 def _is_ready(answer: bytes | None) -> bool:

@@ -53,6 +53,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "highmem": {"shape": {"machineType": "e2-highmem-8", "nodes": 3}},
     "open-loop": {"load": {"profile": "open"}},
     "capacity": {"load": {"profile": "capacity"}, "objective": {"p99": "500ms", "errors": "0.1%"}},
+    "autoscaler": {"load": {"profile": "curve"}, "autoscaler": {"targetPercent": 60}},
     "two-processes": {"load": {"profile": "open", "processes": 2}},
     "three-repeats": {"load": {"profile": "seed", "repeats": 3}},
     "fresh-deployment": {"load": {"profile": "seed", "freshDeployment": True}},
@@ -77,7 +78,8 @@ def test_a_variant_that_a_user_may_set_keeps_every_rule(variant: str, command: s
 
 
 def test_the_list_of_kinds_is_what_the_stacks_register():
-    registered = {each.typ for stack in SHAPES for each in record_stack(stack).resources}
+    stacks = [*map(record_stack, SHAPES), record_gke(settings_with(**VARIANTS["autoscaler"]), "8cpu-16gb")]
+    registered = {each.typ for stack in stacks for each in stack.resources}
     # The engine registers the stack itself and the default providers.
     of_the_engine = {"pulumi:pulumi:Stack", "pulumi:providers:gcp", "pulumi:providers:shapebench"}
     assert {each for each in registered if not each.startswith("shapebench:")} | of_the_engine == DECLARED_KINDS

@@ -40,10 +40,10 @@ def test_stacks_of_a_cluster_search_the_capacity_for_one_objective():
 
 def test_pulumi_yaml_declares_exactly_the_settings_there_are():
     declared = yaml.safe_load(PROJECT_FILE.read_text())["config"]
-    # A field whose key has a dot is inside a section. Pulumi requires what is declared without a default, and these two
-    # have none: `sweep` is set by a sweep alone, and most stacks have no `server`.
+    # A field whose key has a dot is inside a section. Pulumi requires what is declared without a default, and these
+    # have none: `sweep` is set by a sweep alone, and most stacks have no `server` and no `autoscaler`.
     settings = {(field.alias or name).split(".")[0] for name, field in Settings.model_fields.items()}
-    assert set(declared) == settings - {"sweep", "server"}
+    assert set(declared) == settings - {"sweep", "server", "autoscaler"}
 
 
 def test_a_stack_without_a_file_is_named_beside_those_that_have_one():

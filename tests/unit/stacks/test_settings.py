@@ -101,7 +101,20 @@ WRONG = [
     (
         {"load": {"profile": "open", "rateRps": 1000, "durationS": 86_400}},
         "load would send 86,420,000 requests, but a run has at most 25,000,000",
-        "give a shorter durationS, or a lower rateRps",
+        "give a shorter durationS, or lower rates",
+    ),
+    (
+        {"load": {"profile": "curve", "ratesRps": [0, 1000, 0], "durationS": 86_400}},
+        "load would send 43,220,000 requests, but a run has at most 25,000,000",
+        "give a shorter durationS, or lower rates",
+    ),
+    ({"load": {"profile": "curve", "ratesRps": [0, 0]}}, "load: ratesRps are all 0", "give requests per second above"),
+    ({"load": {"profile": "curve", "ratesRps": [3]}}, "load.ratesRps", "Give two or more, such as [2, 8, 2]"),
+    ({"load": {"profile": "curve", "ratesRps": [3, -1]}}, "load.ratesRps", "Give two or more, such as [2, 8, 2]"),
+    (
+        {"load": {"profile": "curve", "ratesRps": [0, 20_000], "processes": 2, "durationS": 60}},
+        "load.ratesRps go up to 20000, but 2 generator processes send at most about 12,000 requests/s over rest",
+        "that come to 4 at least",
     ),
     (smoke(processes=0), "load.processes is 0", "a run whose generator was the limit says so"),
     (smoke(processes=5), "load.processes is 5, but load.users is 4", "give fewer processes"),
@@ -134,6 +147,29 @@ WRONG = [
         {"load": {"profile": "open", "rateRps": 20_000, "durationS": 60, "processes": 2}},
         "load.rateRps is 20000, but 2 generator processes send at most about 12,000 requests/s over rest",
         "that come to 4 at least",
+    ),
+    (
+        {"autoscaler": {"targetPercent": 60}, "load": {"profile": "curve"}},
+        "autoscaler is set, but the platform local has one server",
+        "remove it",
+    ),
+    (
+        {"platform": "gke", "autoscaler": {"targetPercent": 60}},
+        "autoscaler is set, but load.mode is ",
+        "set load.profile to curve, or remove it",
+    ),
+    (
+        {"platform": "gke", "autoscaler": {"targetPercent": 60, "fewest": 9}, "load": {"profile": "curve"}},
+        "autoscaler.fewest is 9, but shape.nodes is 1",
+        "give that at most",
+    ),
+    ({"autoscaler": {"targetPercent": 0}}, "autoscaler.targetPercent is 0", "Give the CPU target of `shapebench day`"),
+    ({"autoscaler": {"targetPercent": 60, "fewest": 0}}, "autoscaler.fewest is 0", "0 would serve nothing"),
+    ({"autoscaler": {"fewest": 2}}, "autoscaler.targetPercent is missing", "such as 60"),
+    (
+        {"autoscaler": {"targetPercent": 60, "stabilizationS": -1}},
+        "autoscaler.stabilizationS is -1",
+        "Give 300, Kubernetes' default",
     ),
     (serving(cpuLimit=0), "serving.cpuLimit is 0", "Give 1.5 or 1500m"),
     (serving(cpuLimit=-1), "serving.cpuLimit is -1", "leave it out for no limit"),
@@ -196,7 +232,9 @@ def test_a_load_can_be_spelt_out_without_a_profile():
     assert parse(load=spelt).load == PROFILES["smoke"]
 
 
-@pytest.mark.parametrize(("profile", "mode"), [("seed", "closed"), ("open", "open"), ("capacity", "capacity")])
+@pytest.mark.parametrize(
+    ("profile", "mode"), [("seed", "closed"), ("open", "open"), ("curve", "curve"), ("capacity", "capacity")]
+)
 def test_each_load_mode_has_a_profile(profile, mode):
     assert parse(load={"profile": profile}).load.mode == mode
 

@@ -17,6 +17,7 @@ from components.serving.variant import BucketAccess, ClusterAccess
 from serving.config_files import read_batching_file, read_monitoring_file
 from serving.flags import parse_flags
 from stacks.allocatable import PodResources, pod_resources
+from stacks.autoscaler import AutoscalerSettings
 from stacks.explain import SettingsError
 from stacks.files import load_settings
 from stacks.image_server import ImageServerSettings, ServerPorts
@@ -455,6 +456,7 @@ CHANGES: list[dict[str, object]] = [
     {"one_a_node": False},
     {"seed_faithful": True},
     {"labels": {"shapebench-stack": "any"}},
+    {"autoscaler_settings": AutoscalerSettings(target_percent=50)},
 ]
 
 
@@ -468,6 +470,24 @@ def test_every_argument_is_tried_above():
     tried = {name for change in CHANGES for name in change} | {"model_digest"}
     beside_the_variant = {field.name for field in dataclasses.fields(TfServingArgs)} - {"variant"}
     assert tried == beside_the_variant | set(ServingVariant.model_fields) - {"protocol"}
+
+
+def test_an_autoscaler_changes_the_number_of_pods_which_drain_before_they_end():
+    found = registered(
+        with_(autoscaler_settings=AutoscalerSettings(target_percent=40, fewest=2, stabilization_s=90), replicas=7)
+    )
+    assert "replicas" not in found.deployment
+    (scaler,) = found.of("HorizontalPodAutoscaler")
+    spec = scaler["spec"]
+    assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "tf-serving"}
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 7)
+    assert spec["behavior"] == {"scaleDown": {"stabilizationWindowSeconds": 90}}
+    # 40 % of 2 vCPUs, as a share of what a pod requests.
+    requested = int(found.container["resources"]["requests"]["cpu"].removesuffix("m"))
+    assert spec["metrics"][0]["resource"]["target"]["averageUtilization"] == 40 * 2000 // requested
+    assert (found.start["replicas"], found.start["autoscaled"]) == (2, True)
+    assert found.container["lifecycle"] == {"preStop": {"sleep": {"seconds": 10}}}
+    assert found.pod["terminationGracePeriodSeconds"] > 10
 
 
 def test_the_server_is_deployed_the_same_for_both_protocols(base):
@@ -488,6 +508,7 @@ MEASURED = {
     "one_dnn",
     "resources",
     "one_a_node",
+    "autoscaler_settings",
     "seed_faithful",
 }
 

@@ -75,10 +75,19 @@ class Pods:
         return self._now
 
 
-def waited(*moments: list[Json], replicas: int = 1, limit_s: float = 5, log: list[str] | None = None) -> list[Any]:
+def waited(
+    *moments: list[Json], replicas: int = 1, limit_s: float = 5, log: list[str] | None = None, autoscaled: bool = False
+) -> list[Any]:
     said = [] if log is None else log
     operation = Operation(said.append, said.append)
-    return wait_for_servers(Pods(*moments), SERVER_LABELS, replicas, limit_s, operation)  # type: ignore[arg-type]
+    return wait_for_servers(
+        Pods(*moments),  # type: ignore[arg-type]
+        SERVER_LABELS,
+        replicas,
+        limit_s,
+        operation,
+        autoscaled=autoscaled,
+    )
 
 
 def test_all_servers_are_waited_for():
@@ -87,6 +96,15 @@ def test_all_servers_are_waited_for():
     servers = waited([], [WAITS], [READY], [READY, second], replicas=2, log=log)
     assert [server.name for server in servers] == ["tf-serving-0", "tf-serving-1"]
     assert log[1].startswith("waiting for the servers (2 declared, 1 created, 0 ready): ")
+
+
+def test_where_an_autoscaler_decides_there_may_be_more_servers_but_none_that_is_not_ready():
+    second = pod(status("tf-serving", {"running": {}}), name="tf-serving-1")
+    starts = pod(status("tf-serving", WAITING), name="tf-serving-1")
+    log: list[str] = []
+    servers = waited([], [READY, starts], [READY, second], log=log, autoscaled=True)
+    assert [server.name for server in servers] == ["tf-serving-0", "tf-serving-1"]
+    assert log[1].startswith("waiting for the servers (1 or more declared, 2 created, 1 ready): ")
 
 
 def test_a_pod_that_is_being_deleted_is_neither_waited_for_nor_counted():

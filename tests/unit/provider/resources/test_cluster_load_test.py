@@ -28,6 +28,7 @@ from provider.cluster.job_pod import JobPod
 from provider.cluster.load_job import GENERATOR
 from provider.resource import Operation, Props, ResourceError
 from provider.resources.cluster_load_test import ClusterLoadTest
+from stacks.autoscaler import Autoscaler
 from stacks.load_profiles import OpenLoop
 from stacks.protocols import GRPC
 from tests.support.pod_processes import IMAGE_ID, PodProcesses
@@ -469,6 +470,22 @@ def test_servers_that_are_replaced_or_restarted_make_the_run_invalid(cluster: An
         assert words in message
         assert words in manifest.validity.reasons
     assert rows > 0
+
+
+def test_an_autoscaler_changes_the_servers_whose_number_is_in_the_samples(cluster: Any, inputs: Any) -> None:
+    autoscaler = {"target_percent": 60, "fewest": 1, "stabilization_s": 300, "request_millis": 900}
+    curve = {"mode": "curve", "rates_rps": [4.0, 9.0], "arrivals": "constant", "seed": 1, "max_in_flight": 9}
+    profile = curve | {"warmup_s": 1.0, "duration_s": 6.0}
+    cluster.add_server("tf-serving-1")
+    cluster.during = lambda cluster: cluster.servers.pop(0)
+    run_in(cluster, inputs | {"autoscaler": autoscaler, "profile": profile}, operation())
+    manifest, rows = only_run(inputs)
+    assert manifest.validity.verdict == "valid"
+    assert manifest.autoscaler == Autoscaler(**autoscaler)
+    assert rows >= 39
+    samples = ResultsStore(inputs["results"]).samples(manifest)
+    ready = samples.filter(pc.equal(samples["quantity"], "ready_servers"))["value"].to_pylist()
+    assert (ready[0], ready[-1]) == (2, 1)
 
 
 def test_damaged_parts_are_fetched_again(cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch) -> None:

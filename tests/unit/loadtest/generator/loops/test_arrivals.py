@@ -3,11 +3,12 @@
 import math
 from itertools import islice, pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.generator.loops.arrivals import CONSTANT, POISSON, offsets_at, ramp_and_hold
+from loadtest.generator.loops.arrivals import CONSTANT, POISSON, along_curve, offsets_at, ramp_and_hold
 from loadtest.generator.plan import OpenLoopPlan
 
 laws = st.sampled_from([CONSTANT, POISSON])
@@ -50,6 +51,27 @@ def test_the_ramp_climbs_evenly_to_the_rate() -> None:
     by_second = [sum(second <= time_s < second + 1 for time_s in due) for second in range(15)]
     assert by_second[:10] == pytest.approx([5 + 10 * second for second in range(10)], abs=1)
     assert by_second[10:] == [100] * 5
+
+
+@given(st.lists(st.just(0.0) | st.floats(0.5, 200), min_size=2, max_size=8), st.floats(1, 60))
+def test_evenly_spaced_requests_along_a_curve_are_due_where_the_area_under_it_is_a_whole_number(
+    rates_rps: list[float], duration_s: float
+) -> None:
+    due = [arrival.intended_start_s for arrival in along_curve(rates_rps, duration_s, CONSTANT, 0)]
+    at_s, fine_s = np.linspace(0, duration_s, len(rates_rps)), np.linspace(0, duration_s, 20_001)
+    rate_rps = np.interp(fine_s, at_s, rates_rps)
+    area = np.concatenate([[0.0], np.cumsum((rate_rps[1:] + rate_rps[:-1]) / 2 * np.diff(fine_s))])
+    assert len(due) == pytest.approx(area[-1], abs=1.01)
+    assert due == sorted(due)
+    assert np.interp(due, fine_s, area) == pytest.approx(np.arange(len(due)), abs=0.05)
+
+
+def test_independent_requests_along_a_curve_have_its_rate_in_each_part() -> None:
+    due = [each.intended_start_s for each in along_curve([0.0, 400.0, 0.0, 0.0, 100.0], 400.0, POISSON, 3)]
+    counts = np.histogram(due, bins=[0, 100, 200, 300, 400])[0]
+    assert counts[2] == 0
+    assert counts[[0, 1, 3]] == pytest.approx([20_000, 20_000, 5_000], rel=0.05)
+    assert {each.phase for each in along_curve([1.0, 1.0], 9.0, CONSTANT, 1)} == {"hold"}
 
 
 def test_the_number_of_requests_in_the_hold_is_known_before_the_test() -> None:

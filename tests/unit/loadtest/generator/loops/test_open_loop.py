@@ -17,7 +17,7 @@ from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.runner import run_load_test
-from stacks.load_profiles import CapacitySearch, LoadProfile, OpenLoop
+from stacks.load_profiles import CapacitySearch, LoadProfile, OpenLoop, TrafficCurve
 from tests.unit.loadtest.plans import OUTPUTS
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios
 
@@ -90,6 +90,26 @@ def test_the_warm_up_ends_when_the_server_is_warm(result_of: ResultOf) -> None:
     warmup = rows_of(result_of(steady), "warmup")
     assert warmup.num_rows >= 15
     assert np.ptp(us(warmup, "start")) < 30_000_000, "of a minute that it might have taken"
+
+
+@scenario
+def along_a_curve(serve: Serve, work_dir: Path) -> LoadTestOutcome:
+    curve = TrafficCurve(
+        rates_rps=(0, 40, 10), arrivals="constant", seed=1, max_in_flight=50, warmup_s=60, duration_s=4
+    )
+    return run(serve(at_once).url, work_dir, curve)
+
+
+def test_a_curve_is_played_from_its_beginning_to_its_end(result_of: ResultOf) -> None:
+    outcome = result_of(along_a_curve)
+    assert not outcome.faults
+    due_s = us(hold_of(outcome), "intended_start") / 1e6
+    # Request n is due where n are: 10 t² = n on the way up, in two seconds to 40 a second.
+    assert len(due_s) == 40 + 50
+    up_s = np.sqrt(np.arange(40) / 10)
+    assert due_s[:40] - due_s[0] == pytest.approx(up_s, abs=1e-5)
+    assert due_s[-1] - due_s[0] == pytest.approx(4, abs=0.11)
+    assert not rows_of(outcome, "ramp").num_rows
 
 
 @scenario
