@@ -15,6 +15,9 @@ from stacks.frozen import Frozen
 # Of one run. Its rows are read at once, 77 bytes each: a report of more would take over 2 GiB.
 MOST_REQUESTS = 25_000_000
 
+# Of a curve: one each minute of a day.
+MOST_RATES = 1441
+
 _InFlight = Annotated[
     int,
     Field(
@@ -36,6 +39,10 @@ _Arrivals = Annotated[
     Literal["constant", "poisson"],
     Field(description="Give constant (evenly spaced) or poisson (as independent callers arrive)."),
 ]
+
+
+def _arrivals_text(arrivals: str, seed: int) -> str:
+    return f"{arrivals} arrivals{f' (seed {seed})' if arrivals == 'poisson' else ''}"
 
 
 class _Timed(Frozen):
@@ -153,9 +160,9 @@ class OpenLoop(_Timed):
 
     @property
     def description(self) -> str:
-        seed = f" (seed {self.seed})" if self.arrivals == "poisson" else ""
+        arrivals = _arrivals_text(self.arrivals, self.seed)
         return (
-            f"open loop: {self.rate_rps:g} requests/s, {self.arrivals} arrivals{seed}, {self.ramp_s:g} s ramp,"
+            f"open loop: {self.rate_rps:g} requests/s, {arrivals}, {self.ramp_s:g} s ramp,"
             f" at most {self.max_in_flight} in flight"
         )
 
@@ -176,7 +183,7 @@ class TrafficCurve(_Timed):
         Field(
             strict=False,
             min_length=2,
-            max_length=1441,
+            max_length=MOST_RATES,
             description="Requests per second at even intervals, from the beginning to the end of durationS, and on"
             " straight lines between them. Give two or more, such as [2, 8, 2].",
         ),
@@ -207,10 +214,10 @@ class TrafficCurve(_Timed):
 
     @property
     def description(self) -> str:
-        seed = f" (seed {self.seed})" if self.arrivals == "poisson" else ""
+        arrivals = _arrivals_text(self.arrivals, self.seed)
         return (
             f"open loop along a curve of {min(self.rates_rps):g} to {self.peak_rps:g} requests/s over"
-            f" {self.duration_s:g} s, {self.arrivals} arrivals{seed}, at most {self.max_in_flight} in flight"
+            f" {self.duration_s:g} s, {arrivals}, at most {self.max_in_flight} in flight"
         )
 
 

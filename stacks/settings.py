@@ -199,11 +199,6 @@ class Settings(Measurement):
         return NodeShape.of("load", ShapeSettings(machine_type=self.gke.load_machine_type, nodes=self.pods))
 
     @property
-    def fewest_servers(self) -> int:
-        """How many there are before the load."""
-        return self.autoscaler.fewest if self.autoscaler else self.shape.nodes
-
-    @property
     def machine_token(self) -> str | None:
         """The serving nodes on gke are replaced when it changes; None keeps them. A sweep's block has one."""
         return f"nodes of {self.rerun!r}" if self.fresh_nodes else None

@@ -2,8 +2,7 @@
 
 from analysis.results.columns import RunRows
 from analysis.results.manifest import Manifest
-from analysis.results.resource_usage import resource_usage_of
-from analysis.results.samples import SERVER
+from analysis.results.resource_usage import server_use_of
 
 
 def cpu_percent_at(rows: RunRows, manifest: Manifest, node_rps: float) -> float | None:
@@ -12,7 +11,7 @@ def cpu_percent_at(rows: RunRows, manifest: Manifest, node_rps: float) -> float 
     It is that of the whole run, in proportion to the rate: the step at the capacity of a search may be shorter than the
     time between two samples of a pod. None if not all replicas were sampled.
     """
-    use, span_us = resource_usage_of(rows, manifest, window_s=1).whole.get(SERVER), rows.every.span_us
+    use, span_us = server_use_of(rows), rows.every.span_us
     if use is None or use.replicas < manifest.serving.replicas or not use.cores or span_us is None:
         return None
     answered_rps = rows.every.ok.sum() / (span_us[1] - span_us[0]) * 1e6

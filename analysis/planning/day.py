@@ -157,9 +157,7 @@ def autoscaled_fleet(  # noqa: PLR0913, PLR0917 - what an autoscaled fleet follo
 
     The share is taken to fall with the target: with the found target it is at most `allowed`, with the next one more.
     """
-    by_chance_rps = [
-        np.random.default_rng(seed).poisson(traffic.rates_rps * STEP_S) / STEP_S for seed in range(1, _DAYS + 1)
-    ]
+    by_chance_rps = [traffic.by_chance_rps(seed) for seed in range(1, _DAYS + 1)]
 
     @cache
     def fleet(target_percent: int) -> FleetDay:

@@ -124,9 +124,8 @@ def replay_of(
             " measure the capacity again where `kubectl exec` works"
         )
     # The pods that an autoscaler adds are started as those of the runs of the capacity were, on nodes that are there.
-    delays = start_up_of(asked, [*offer.ranked.variant.manifests, run]).delays
-    pod_s = asked.pod_start_s if asked.pod_start_s is not None else delays.pod_start_s
-    rates_rps, vcpus = rates_in_steps(curve), run.shape.vcpus
+    pod_s = start_up_of(asked, [*offer.ranked.variant.manifests, run]).delays.pod_start_s
+    traffic, vcpus = Traffic(rates_in_steps(curve), curve.peak_rps), run.shape.vcpus
     hpa = Hpa(
         target_percent=autoscaler.utilization(vcpus),
         fewest=autoscaler.fewest,
@@ -138,17 +137,23 @@ def replay_of(
     load = NodeLoad(offer.sizing.node_rps, cpu_percent * of_request, _most_percent(run) * of_request)
     first = max(autoscaler.fewest, round(float(measured[0])))
     on_progress(f"playing the curve with {offer.label}")
+    by_chance = curve.arrivals == "poisson"
     plays = [
-        scale(hpa, Delays(pod_s, pod_s, 0), load, _arrived(rates_rps, curve, seed), first).serving
+        scale(
+            hpa,
+            Delays(pod_s, pod_s, 0),
+            load,
+            traffic.by_chance_rps(seed) if by_chance else traffic.rates_rps,
+            first,
+        ).serving
         for seed in range(_PLAYS)
     ]
-    traffic = Traffic(rates_rps, curve.peak_rps)
     return Replay(
         run=run,
         offer=offer,
         objective=verdict.objective,
         start_s=pod_s,
-        rates_rps=rates_rps,
+        rates_rps=traffic.rates_rps,
         measured=measured,
         forecast=np.array(plays, dtype=float),
         overloaded=float(np.mean([overloaded_share(traffic, offer.sizing, play) for play in plays])),
@@ -166,14 +171,6 @@ def rates_in_steps(curve: TrafficCurve) -> Floats:
     due = np.concatenate([[0.0], np.cumsum((rates[1:] + rates[:-1]) / 2 * np.diff(fine_s))])
     in_step: Floats = np.diff(np.interp(edges_s, fine_s, due)) / np.diff(edges_s)
     return in_step
-
-
-def _arrived(rates_rps: Floats, curve: TrafficCurve, seed: int) -> Floats:
-    """What arrives in each step, requests per second."""
-    if curve.arrivals == "constant":
-        return rates_rps
-    arrived: Floats = np.random.default_rng(seed).poisson(rates_rps * STEP_S) / STEP_S
-    return arrived
 
 
 def _most_percent(run: Manifest) -> float:

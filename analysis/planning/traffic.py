@@ -44,6 +44,10 @@ class Traffic:
     def requests(self) -> float:
         return float(self.rates_rps.sum()) * STEP_S
 
+    def by_chance_rps(self, seed: int) -> NDArray[np.float64]:
+        """What arrives in each step from independent callers, requests per second."""
+        return np.random.default_rng(seed).poisson(self.rates_rps * STEP_S) / STEP_S
+
     @property
     def duration_s(self) -> float:
         return float(self.rates_rps.size * STEP_S)

@@ -51,15 +51,14 @@ class ResourceUsage:
     """`over_time`: second, subject, cores, most_cores, memory_bytes (the highest), in windows of `window_s`.
 
     `subject` is server, generator or machine; `server` is the sum of all replicas, `generator` that of all its
-    processes. There are no rows without samples. `uses` has the CPU of each subject in the counted phase, and `whole`
-    in all of the run. `others` has the replicas whose nodes were sampled. `counted` is None where the servers have no
-    counters. `interval_s` is the usual time between two samples of a server; None without two.
+    processes. There are no rows without samples. `uses` has the CPU of each subject in the counted phase. `others` has
+    the replicas whose nodes were sampled. `counted` is None where the servers have no counters. `interval_s` is the
+    usual time between two samples of a server; None without two.
     """
 
     over_time: pd.DataFrame
     window_s: int
     uses: Mapping[str, CpuUse]
-    whole: Mapping[str, CpuUse]
     bottleneck: Bottleneck
     others: tuple[OtherPrograms, ...]
     counted: ServerCounters | None
@@ -75,16 +74,12 @@ def resource_usage_of(rows: RunRows, manifest: Manifest, window_s: int) -> Resou
     if span_us := rows.counted.span_us:
         from_s, to_s = ((edge_us - first_us) / 1e6 for edge_us in span_us)
         counted = within[within["middle_s"].between(from_s, to_s)]
-    uses, whole = (
-        {str(subject): _use(replicas) for subject, replicas in seconds.groupby("subject")}
-        for seconds in (counted, within)
-    )
+    uses = {str(subject): _use(replicas) for subject, replicas in counted.groupby("subject")}
     serving = manifest.serving
     return ResourceUsage(
         over_time=_over_time(within, window_s),
         window_s=window_s,
         uses=uses,
-        whole=whole,
         bottleneck=bottleneck_of(
             uses.get(SERVER), uses.get(GENERATOR), uses.get(MACHINE), serving.replicas * serving.busy_threads
         ),
@@ -92,6 +87,14 @@ def resource_usage_of(rows: RunRows, manifest: Manifest, window_s: int) -> Resou
         counted=read_server_counters(rows, rows.samples),
         interval_s=_interval_s(samples),
     )
+
+
+def server_use_of(rows: RunRows) -> CpuUse | None:
+    """The CPU of the servers from the first request to the last; None without samples of them."""
+    first_us, last_us = rows.every.span_us or (0, 0)
+    within = _each_second(_by_replica(rows.samples, first_us), (last_us - first_us) / 1e6)
+    servers = within[within["subject"] == SERVER]
+    return _use(servers) if len(servers) else None
 
 
 def _by_replica(table: pa.Table, first_us: int) -> pd.DataFrame:

@@ -12,7 +12,7 @@ tell which: the fit is made for several cases, each of which is as likely as the
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import combinations
 from statistics import fmean
@@ -218,12 +218,12 @@ class CpuModels:
         for balance in _BALANCES if max(self._nodes_of.values()) > 1 else _BALANCES[:1]:
             expected = partial(self._expected, runs, float(balance))
             for _ in range(_REFITS):
-                fit = _fit(runs, expected, prior, start, variance)
+                fit = _fit(runs, float(balance), expected, prior, start, variance)
                 before, variance = variance, (PRIOR_DEGREES + fit.squares) / degrees
                 start = fit.parameters
                 if abs(variance / before - 1) < _SAME_VARIANCE:
                     break
-            fits.append(replace(fit, balance=float(balance)))
+            fits.append(fit)
         return fits, degrees
 
     def _expected(self, runs: "_Cells", balance: float, rows: Floats) -> Floats:
@@ -290,7 +290,12 @@ class _Fit:
 
 
 def _fit(
-    runs: _Cells, expected: Callable[[Floats], Floats], prior: tuple[Floats, Floats], start: Floats, variance: float
+    runs: _Cells,
+    balance: float,
+    expected: Callable[[Floats], Floats],
+    prior: tuple[Floats, Floats],
+    start: Floats,
+    variance: float,
 ) -> _Fit:
     """Where errors of cells have this multiple of the variance that is assumed."""
     from scipy.optimize import least_squares  # noqa: PLC0415 (takes a second)
@@ -311,7 +316,7 @@ def _fit(
     likelihood = (
         (PRIOR_DEGREES + cells) * math.log(PRIOR_DEGREES + squares) + unlikely + np.linalg.slogdet(information)[1]
     )
-    return _Fit(0.0, fitted.x, np.linalg.inv(information), float(squares), -0.5 * float(likelihood))
+    return _Fit(balance, fitted.x, np.linalg.inv(information), float(squares), -0.5 * float(likelihood))
 
 
 def _with(balance: float, parameters: Floats) -> Floats:

@@ -56,7 +56,7 @@ def load_test_args(
         context=settings.kubernetes.context if kubeconfig is None else None,
         namespace=serving.namespace,
         selector=serving.selector,
-        replicas=settings.fewest_servers,
+        replicas=serving.fewest,
         autoscaler=serving.autoscaler.model_dump() if serving.autoscaler else None,
         generator_image=cluster.generator_image or settings.serving.sent_over.generator_image,
         node_selector=node_selector,

@@ -2,10 +2,11 @@
 
 import pulumi
 from pulumi_kubernetes.apps.v1 import Deployment, DeploymentSpecArgs, DeploymentStrategyArgs
-from pulumi_kubernetes.autoscaling import v2 as autoscaling
+from pulumi_kubernetes.autoscaling.v2 import HorizontalPodAutoscaler
 from pulumi_kubernetes.core.v1 import ConfigMap, Namespace, Service, ServiceAccount, ServicePortArgs, ServiceSpecArgs
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
+from components.serving.autoscaler import autoscaler_spec
 from components.serving.model_access import MODEL_ACCESS_LIMIT_S, script_files
 from components.serving.network_policies import make_network_policies
 from components.serving.pod import pod_template
@@ -38,6 +39,8 @@ class TfServing(pulumi.ComponentResource):
     """The labels of the server's pods."""
     autoscaler: Autoscaler | None
     """What changes the number of pods; None for as many all the time."""
+    fewest: int
+    """How many pods there are before the load."""
     rest_url: pulumi.Output[str]
     """Known once the server is ready."""
     grpc_address: pulumi.Output[str]
@@ -82,7 +85,7 @@ class TfServing(pulumi.ComponentResource):
         serves = pulumi.Output.all(start.id, *(service.metadata for service in services))
         self.namespace = pulumi.Output.from_input(args.namespace)
         self.selector = dict(SERVER_LABELS)
-        self.autoscaler = args.autoscaler
+        self.autoscaler, self.fewest = args.autoscaler, args.fewest
         self.rest_url = serves.apply(lambda _: f"http://{REST_SERVICE}.{args.namespace}.svc:{REST_PORT}")
         self.grpc_address = serves.apply(
             lambda _: f"{GRPC_SERVICE}.{args.namespace}.svc:{ports.grpc}" if ports.grpc else ""
@@ -155,32 +158,14 @@ def _make_autoscaler(
     deployment: Deployment,
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """With Kubernetes' defaults for all that is no setting, as the forecast has it: analysis.planning.autoscaling."""
-    autoscaling.HorizontalPodAutoscaler(
+    HorizontalPodAutoscaler(
         f"{name}-autoscaler",
         metadata=ObjectMetaArgs(name=NAME, namespace=args.namespace, labels=SERVER_LABELS),
-        spec=autoscaling.HorizontalPodAutoscalerSpecArgs(
-            scale_target_ref=autoscaling.CrossVersionObjectReferenceArgs(
-                api_version="apps/v1",
-                kind="Deployment",
-                name=deployment.metadata.apply(lambda metadata: str(metadata.name)),
-            ),
-            min_replicas=autoscaler.fewest,
-            max_replicas=args.replicas,
-            metrics=[
-                autoscaling.MetricSpecArgs(
-                    type="Resource",
-                    resource=autoscaling.ResourceMetricSourceArgs(
-                        name="cpu",
-                        target=autoscaling.MetricTargetArgs(
-                            type="Utilization", average_utilization=autoscaler.utilization(args.shape.vcpus)
-                        ),
-                    ),
-                )
-            ],
-            behavior=autoscaling.HorizontalPodAutoscalerBehaviorArgs(
-                scale_down=autoscaling.HPAScalingRulesArgs(stabilization_window_seconds=autoscaler.stabilization_s)
-            ),
+        spec=autoscaler_spec(
+            deployment.metadata.apply(lambda metadata: str(metadata.name)),
+            (autoscaler.fewest, args.replicas),
+            autoscaler.utilization(args.shape.vcpus),
+            autoscaler.stabilization_s,
         ),
         opts=opts,
     )

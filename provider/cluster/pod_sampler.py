@@ -3,18 +3,18 @@
 What the samples mean is analysis/. An error costs samples only.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 
 from analysis.results.samples import MOST_CORES, OTHER_CPU_CORES, OTHER_MEMORY_BYTES, SAMPLES_SCHEMA, STOLEN_CORES
 from loadtest.generator.monitoring.sampler import values_between
 from provider.cluster.api import Cluster, ClusterError, Session
+from provider.cluster.background import Background
 from provider.cluster.pod_usage import COMMAND, END, ContainerUsage, parse_usage
 from stacks.names import NAME
 
@@ -26,9 +26,6 @@ _INTERVAL_S = 5.0
 
 # After this many failures, and no success before them, a pod is not read any more.
 _ATTEMPTS = 3
-
-# How long the end of a test waits for a command that still runs, in seconds.
-_JOIN_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -66,42 +63,29 @@ class PodReading:
     usage: ContainerUsage
 
 
-class PodSampler:
-    """A context manager: inside it a thread reads one pod after another, through a command in each that runs on.
+class PodSampler(Background):
+    """Inside this context a thread reads one pod after another, through a command in each that runs on.
 
     `readings` are those of each pod, in their order; they are complete after the block.
     """
 
     def __init__(self, cluster: Cluster, pods: Sequence[str], warn: Callable[[str], None]) -> None:
         """`warn` gets one message for each pod that cannot be read."""
+        super().__init__("pod sampler", _INTERVAL_S)
         self._cluster = cluster
         self._warn = warn
         self._failures = dict.fromkeys(pods, 0)
         self._sessions: dict[str, Session] = {}
-        self._stopped = threading.Event()
-        # A daemon: it may be waiting for a lost connection when the plugin ends.
-        self._thread = threading.Thread(target=self._run, name="pod sampler", daemon=True)
         self.readings: dict[str, list[PodReading]] = {pod: [] for pod in pods}
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    def _look(self) -> None:
+        for pod in self._failures:
+            if not self._stopped.is_set() and self._failures[pod] < _ATTEMPTS:
+                self._read(pod)
 
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._thread.join(_JOIN_S)
-
-    def _run(self) -> None:
-        try:
-            while True:
-                for pod in self._failures:
-                    if not self._stopped.is_set() and self._failures[pod] < _ATTEMPTS:
-                        self._read(pod)
-                if self._stopped.wait(_INTERVAL_S):
-                    return
-        finally:
-            for pod in list(self._sessions):
-                self._close(pod)
+    def _end(self) -> None:
+        for pod in list(self._sessions):
+            self._close(pod)
 
     def _read(self, pod: str) -> None:
         """Through the session of the last reading: to start a command takes the node more than all else."""

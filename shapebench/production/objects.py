@@ -5,11 +5,13 @@ one instead of all at once, drain before they end, and everybody in the cluster 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from pulumi.runtime.rpc import serialize_property
 
+from components.serving.autoscaler import autoscaler_spec
 from components.serving.model_access import script_files
 from components.serving.pod import pod_template
 from shapebench.commands.day import usd_text
@@ -99,7 +101,7 @@ def _rollover(production: Production) -> Object:
 
 
 def _template(production: Production, config_map: str) -> Object:
-    template = _as_json(production, config_map)
+    template = _as_json(partial(pod_template, production.args, config_map, production.labels, drains=True))
     spec = template["spec"]
     if production.machines:
         spec["nodeSelector"] = {COMPUTE_CLASS: production.name}
@@ -116,15 +118,14 @@ def _template(production: Production, config_map: str) -> Object:
     return template
 
 
-def _as_json(production: Production, config_map: str) -> Object:
-    """The pod template of a stack, as Pulumi sends it to its engine."""
+def _as_json(make: Callable[[], Any]) -> Object:
+    """A part of a stack's resources, as Pulumi sends it to its engine; it is made in the event loop that it needs."""
 
     async def serialized() -> Any:  # noqa: ANN401 - JSON
-        template = pod_template(production.args, config_map, production.labels, drains=True)
-        return await serialize_property(template, [], None)
+        return await serialize_property(make(), [], None)
 
-    template: Object = _without_nothing(asyncio.run(serialized()))
-    return template
+    found: Object = _without_nothing(asyncio.run(serialized()))
+    return found
 
 
 def _without_nothing(value: Any) -> Any:  # noqa: ANN401 - JSON
@@ -156,15 +157,9 @@ def _disruption_budget(production: Production) -> Object:
 
 
 def _autoscaler(production: Production, target_percent: int) -> Object:
-    """With Kubernetes' defaults for everything else, as the forecast has it: analysis.planning.autoscaling."""
-    target = {"type": "Utilization", "averageUtilization": target_percent}
-    spec = {
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": production.name},
-        "minReplicas": production.replicas.least,
-        "maxReplicas": production.replicas.most,
-        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
-    }
-    return _object(production, "autoscaling/v2", "HorizontalPodAutoscaler", spec=spec)
+    replicas = production.replicas
+    make = partial(autoscaler_spec, production.name, (replicas.least, replicas.most), target_percent)
+    return _object(production, "autoscaling/v2", "HorizontalPodAutoscaler", spec=_as_json(make))
 
 
 def _compute_class(production: Production) -> Object:

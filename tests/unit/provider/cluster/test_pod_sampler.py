@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.generator.monitoring.process_meter import Reading
-from provider.cluster import pod_sampler
+from provider.cluster import background, pod_sampler
 from provider.cluster.api import ClusterError
 from provider.cluster.pod_sampler import ClockReading, PodReading, PodSampler, clock_offset_s, samples_of, timed_call
 from provider.cluster.pod_usage import ContainerUsage
@@ -103,7 +103,7 @@ def test_a_pod_that_was_read_once_is_read_again_after_every_failure() -> None:
 
 
 def test_the_end_of_a_test_does_not_wait_for_a_command_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pod_sampler, "_JOIN_S", 0.05)
+    monkeypatch.setattr(background, "_JOIN_S", 0.05)
 
     def hang(_: str) -> str:
         time.sleep(2)
