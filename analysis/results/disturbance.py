@@ -107,12 +107,13 @@ class CpuSamples:
 
 
 def hosts_of(manifest: Manifest) -> tuple[Host, ...]:
-    """The hosts of a stored run; none where it does not say on which nodes its servers ran."""
+    """The hosts of a stored run; none where it does not say on which nodes all its servers ran."""
     if manifest.platform == "local":
         return (THIS_MACHINE,)
     first = manifest.generator.machine.node if manifest.generator.machine else None
     nodes = {replica.name: replica.node for replica in manifest.replicas}
-    return cluster_hosts(nodes, manifest.shape.vcpus, manifest.generator.nodes or (first,))
+    generator_nodes, autoscaled = manifest.generator.nodes or (first,), manifest.autoscaler is not None
+    return cluster_hosts(nodes, manifest.shape.vcpus, generator_nodes, autoscaled=autoscaled)
 
 
 def counted_spans(manifest: Manifest, every: Columns) -> list[Span]:

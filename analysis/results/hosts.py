@@ -23,9 +23,14 @@ THIS_MACHINE = Host(None, None, (SERVER,), has_generator=True)
 
 
 def cluster_hosts(
-    nodes: Mapping[str, str | None], cores: float, generator_nodes: Collection[str | None]
+    nodes: Mapping[str, str | None], cores: float, generator_nodes: Collection[str | None], *, autoscaled: bool = False
 ) -> tuple[Host, ...]:
-    """The nodes of the servers, by their pods' names; a server whose node is not known has none."""
+    """The nodes of the servers, by their pods' names; a server whose node is not known has none.
+
+    None at all of an autoscaled stack: the servers that came later may be on the same nodes, and are not sampled.
+    """
+    if autoscaled:
+        return ()
     return tuple(
         Host(node, cores, tuple(pod for pod, on in nodes.items() if on == node), has_generator=node in generator_nodes)
         for node in dict.fromkeys(nodes.values())

@@ -78,7 +78,7 @@ def outcome_of(
 ) -> LoadTestOutcome:
     """The outcome of a test that has ended, just now where `termination` has no time."""
     totals = termination.totals or {}
-    steps, disturbances = finished_steps(plan.load, totals), Disturbances(raw_rows.rows, samples, servers.hosts)
+    steps, disturbances = finished_steps(plan.load, totals), Disturbances(raw_rows.rows, samples, servers)
     capacity = capacity_of(plan.load, totals, raw_rows.rows, disturbances.disturbed)
     # The figures are of the hold, or at the capacity.
     phase = capacity.phase if capacity else HOLD
@@ -91,9 +91,7 @@ def outcome_of(
     # What is odd in a disturbed run, such as the generator's lag, follows from what disturbed it.
     faults = [] if refused else _faults_of_rows(plan, broken, raw_rows, counted, capacity, totals)
     unsettled = [disturbed] if disturbed and refused else []
-    # Of servers that come and go it is not known what other programs took, only that it may be any share.
-    perhaps = servers.autoscaled and accepted()
-    if not faults and not disturbed and not perhaps:
+    if not faults and not disturbances.explains(disturbed):
         faults = measurement_reasons(raw_rows.rows, counted, plan.load, totals.get("health") or {})
         unsettled = [] if faults else steady_state_reasons(raw_rows.rows, counted, plan.load)
     return LoadTestOutcome(

@@ -108,8 +108,7 @@ def store_result(
     environment = _environment(record, pods)
     nodes = {replica.name: replica.node for replica in record.replicas}
     autoscaled = inputs.autoscaler is not None
-    # Servers that came later are on the same nodes, perhaps, and would be taken for other programs.
-    hosts = () if autoscaled else cluster_hosts(nodes, inputs.shape.vcpus, environment.generator_nodes)
+    hosts = cluster_hosts(nodes, inputs.shape.vcpus, environment.generator_nodes, autoscaled=autoscaled)
     servers = Servers(
         inputs.replicas,
         record.servers,

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.results.disturbance import CpuSamples, Span, disturbance_reason, span_of
-from analysis.results.hosts import Host
 from analysis.results.other_cpu import OtherCpu
 from loadtest.generator.loops.arrivals import POISSON
 from loadtest.generator.phases import HOLD
 from loadtest.result.raw_rows import times_us
+from loadtest.result.servers import Servers
 
 # Tests of this project run several at once, so to them the machine is never quiet. In their environment this is set to
 # `accepted`: then neither what other programs took nor what follows from it makes a run invalid. The manifest has what
@@ -20,11 +20,11 @@ IGNORED = "SHAPEBENCH_OTHER_PROGRAMS"
 
 
 class Disturbances:
-    """What other programs took in each part of a test; nothing is known without samples of its `hosts`."""
+    """What other programs took in each part of a test; nothing is known without samples of its servers' hosts."""
 
-    def __init__(self, rows: pa.Table, samples: pa.Table, hosts: Sequence[Host]) -> None:
-        self._cpu = CpuSamples(samples, hosts)
-        self._rows = rows
+    def __init__(self, rows: pa.Table, samples: pa.Table, servers: Servers) -> None:
+        self._cpu = CpuSamples(samples, servers.hosts)
+        self._rows, self._autoscaled = rows, servers.autoscaled
 
     def while_measured(self, steps: Sequence[dict[str, str]]) -> OtherCpu | None:
         """In the hold, or in the `steps` of a search that the capacity follows from: those with Poisson arrivals."""
@@ -45,6 +45,13 @@ class Disturbances:
             return found
         spans = self._spans([step["phase"] for step in steps if self.disturbed(step["phase"])])
         return disturbance_reason(self._cpu.others(spans)) if spans else None
+
+    def explains(self, reason: str | None) -> bool:
+        """Whether what is odd in the figures follows from what others took.
+
+        Of servers that come and go it is not known what others took. Where that is accepted, it may be any share.
+        """
+        return reason is not None or (self._autoscaled and accepted())
 
     def _spans(self, phases: Sequence[str]) -> list[Span]:
         due = (times_us(self._rows.filter(pc.equal(self._rows["phase"], phase)), "intended_start") for phase in phases)

@@ -48,7 +48,12 @@ def counted(ready: list[tuple[float, int]]) -> pa.Table:
 
 
 def write_replay(
-    store: ResultsStore, ready: list[tuple[float, int]], late: int = 0, load: Any = None, **changes: Any
+    store: ResultsStore,
+    ready: list[tuple[float, int]],
+    late: int = 0,
+    load: Any = None,
+    samples: list[pa.Table] | None = None,
+    **changes: Any,
 ) -> Manifest:
     """A second apart, 600 requests, of which the first ones are late."""
     latency_ms = np.where(np.arange(600) < late, LATE_MS, 100.0)
@@ -62,7 +67,7 @@ def write_replay(
     manifest = manifest.model_copy(
         update={"autoscaler": autoscaler, "serving": manifest.serving.model_copy(update=settings)}
     )
-    return write_run(store, manifest, rows, counted(ready))
+    return write_run(store, manifest, rows, pa.concat_tables([counted(ready), *(samples or [])]))
 
 
 def replayed(folder: Path, ready: list[tuple[float, int]], **changes: Any) -> Replay:
@@ -162,6 +167,20 @@ def test_a_search_without_samples_gives_no_forecast(tmp_path: Path) -> None:
     run = write_replay(store, [(0, 1)])
     with pytest.raises(NoReplayError, match="do not show how busy its servers were"):
         held(store, run)
+
+
+def test_the_servers_of_an_autoscaler_are_no_other_programs_of_the_node_they_share(tmp_path: Path) -> None:
+    """They are not sampled themselves, so that the first server's samples have them as what else its node did."""
+    of_pod = {"cpu_cores": 4.0, "most_cores": 8.0, "other_cpu_cores": 3.9}
+    samples = [
+        {"at": STARTED_AT + timedelta(seconds=second), "subject": "first", "quantity": quantity, "value": value}
+        for second in range(600)
+        for quantity, value in of_pod.items()
+    ]
+    table = pa.Table.from_pylist(samples, schema=SAMPLES_SCHEMA)
+    machine = {"name": "first", "node": "node-1"}
+    found = replayed(tmp_path, [(0, 2)], load=curve(14, 14), samples=[table], replicas=(machine,))
+    assert found.measured_servers == 2
 
 
 def test_a_replay_whose_servers_were_not_counted_is_refused(tmp_path: Path) -> None:
