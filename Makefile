@@ -24,7 +24,7 @@ setup-dev: ## also install what the checks and tests need
 setup-policy: ## also install the policy pack's environment, for `pulumi preview --policy-pack policy`
 	@tools/setup --tier policy
 
-setup-kubernetes: setup-dev ## also build the Kubernetes and the object store of the engine tests (12 minutes, once)
+setup-kubernetes: setup-dev ## also build the Kubernetes, the object store and the Prometheus of the engine tests (14 minutes, once)
 	@$(IN_ENV) python -m tests.support.setup kubernetes
 
 setup-node: setup-dev ## also build the node for the containers of `make e2e` (8 minutes, once; root on Linux)

@@ -4,7 +4,9 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import unquote
 
 from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
@@ -46,7 +48,7 @@ def _download_mb(compiled: Path) -> int:
     for package in tomllib.loads(printed)["packages"]:
         fitting = []
         for wheel in package.get("wheels", []):
-            name = wheel.get("name") or wheel["url"].rpartition("/")[2]
+            name = wheel.get("name") or unquote(wheel["url"].rpartition("/")[2])
             if ranks := [preference[tag] for tag in parse_wheel_filename(name)[3] if tag in preference]:
                 fitting.append((min(ranks), wheel["size"]))
         total += min(fitting)[1] if fitting else 0
@@ -94,7 +96,12 @@ def _with_included(source: Path) -> list[Path]:
     return [source, *(path for name in included for path in _with_included(source.with_name(name)))]
 
 
+def in_order(compiled: Iterable[Path]) -> list[Path]:
+    """Those first on which the inputs of others depend: recording changes a compiled file."""
+    return sorted(compiled, key=lambda each: len(_with_included(each.with_suffix(".in"))))
+
+
 if __name__ == "__main__":
-    for each in sys.argv[1:]:
-        record_size(ROOT / each)
-        record_inputs(ROOT / each)
+    for each in in_order(ROOT / name for name in sys.argv[1:]):
+        record_size(each)
+        record_inputs(each)

@@ -87,6 +87,19 @@ class LoadTestInputs(ResourceInputs):
             replicas=self.shape.nodes,
         )
 
+    def labels(self, run_id: str) -> dict[str, str]:
+        """What each metric of a run says of it: the variant, and the run's id."""
+        return {
+            "stack": self.stack,
+            "platform": self.platform,
+            "machine_type": self.shape.machine_type,
+            "nodes": str(self.shape.nodes),
+            "server": self.serving.server,
+            "protocol": self.serving.protocol,
+            "model": self.model.name,
+            "run_id": run_id,
+        }
+
 
 class LocalLoadTestInputs(LoadTestInputs):
     """components.load_test.local.LoadTestArgs, as the engine sends it."""

@@ -20,6 +20,7 @@ from loadtest.result.validity.disturbance import accepted
 from loadtest.run.preparation import NotPreparedError, prepared_bodies
 from loadtest.run.runner import run_load_test
 from provider.killed_run import StartedRun
+from provider.live_metrics import live_metrics
 from provider.load_test_inputs import LocalLoadTestInputs
 from provider.local.server_process import ProcessIdentity, is_here, listening_process, server_processes, server_state
 from provider.local.startup import Readiness, computation_of, restart
@@ -63,14 +64,17 @@ def run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation)
         StartedRun(
             run=run, inputs=inputs, environment=environment, server=server, plugin=plugin, started_at=started_at
         ).write(work_dir)
-    outcome = run_load_test(
-        plan,
-        bodies,
-        progress_reporter(operation),
-        operation.cancelled,
-        lambda: server_processes(before, _listening(inputs)),
-    )
-    finished = record_run(run, inputs, outcome, environment, operation)
+    with live_metrics(inputs.labels(run.run_id), operation.info) as live:
+        outcome = run_load_test(
+            plan,
+            bodies,
+            progress_reporter(operation, live),
+            operation.cancelled,
+            lambda: server_processes(before, _listening(inputs)),
+        )
+        finished = record_run(run, inputs, outcome, environment, operation)
+        if live:
+            live.stored(finished.headline)
     shutil.rmtree(work_dir)
     return finished
 

@@ -14,6 +14,7 @@ from provider.cluster.pod_sampler import PodSampler, samples_of
 from provider.cluster.server_count import ServerCount
 from provider.cluster.servers import replace_servers, replicas_of, wait_for_servers
 from provider.cluster.store_run import job_kept_until_saved, store_result
+from provider.live_metrics import live_metrics
 from provider.load_test_inputs import ClusterLoadTestInputs
 from provider.progress import progress_reporter
 from provider.record.fresh_deployment import must_restart
@@ -40,13 +41,19 @@ def run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, o
     rest_urls = {server.name: server.rest_url for server in servers if server.rest_url and not autoscaled}
     # Without a parent process: the cluster ends the generator, at the latest at the Job's deadline.
     pods = pods_of(cluster, job(record, inputs.plan(layout.WORK_DIR, rest_urls, run.index)))
-    with job_kept_until_saved(pods, record, operation):
+    with (
+        job_kept_until_saved(pods, record, operation),
+        live_metrics(inputs.labels(run.run_id), operation.info) as live,
+    ):
         count = ServerCount(cluster, inputs.selector)
         with (
             PodSampler(cluster, [server.name for server in servers], operation.info) as sampler,
             count if autoscaled else nullcontext(),
         ):
             start_job(pods, limit_s, operation)
-            result = finish_job(pods, record.work_folder, operation, progress_reporter(operation))
+            result = finish_job(pods, record.work_folder, operation, progress_reporter(operation, live))
         samples = [samples_of(sampler.readings, result.clock), count.samples(result.clock)]
-        return store_result(record, pods, result, pa.concat_tables(samples), operation)
+        finished = store_result(record, pods, result, pa.concat_tables(samples), operation)
+        if live:
+            live.stored(finished.headline)
+        return finished

@@ -1,20 +1,23 @@
-"""The progress of a load test in the engine's display."""
+"""The progress of a load test, in the engine's display and where a team looks."""
 
 from collections.abc import Callable
 
 from loadtest.run.progress import Progress
+from provider.live_metrics import LiveMetrics
 from provider.resource import Operation
 
 # Where the output is no terminal, each report of progress is a line: some twenty of a test, and more of a long one.
 _REPORTS, _LONGEST_INTERVAL_S = 20, 15.0
 
 
-def progress_reporter(operation: Operation) -> Callable[[Progress], None]:
-    """Shows a report as the status when something begins, and after that now and then."""
+def progress_reporter(operation: Operation, live: LiveMetrics | None = None) -> Callable[[Progress], None]:
+    """Shows a report as the status when something begins, and after that now and then; `live` gets each."""
     shown: Progress | None = None
 
     def report(progress: Progress) -> None:
         nonlocal shown
+        if live:
+            live.progress(progress)
         if shown is None or _is_news(progress, shown):
             shown = progress
             operation.status(_progress_line(progress))

@@ -79,14 +79,14 @@ def build(root: Path, pins: Pins, into: Path) -> None:
         )
 
 
-def compile_package(
-    title: str, package: str, *, module: Path, variables: Mapping[str, str], into: Path, log: Path
+def compile_package(  # noqa: PLR0913 - as many as a build has
+    title: str, package: str, *, module: Path, variables: Mapping[str, str], into: Path, log: Path, tags: str = ""
 ) -> None:
-    """Build one program of a module into a file, with these string variables set."""
+    """Build one program of a module into a file, with these string variables and build tags set."""
     link = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in variables.items())])
     run_step(
         title,
-        ["go", "build", "-v", "-ldflags", link, "-o", str(into), package],
+        ["go", "build", "-v", "-tags", tags, "-ldflags", link, "-o", str(into), package],
         log=log,
         describe=_build_progress,
         cwd=module,

@@ -1,15 +1,15 @@
 """`python -m tests.support.setup kubernetes|node` builds the programs that some tests run, where they are missing.
 
-It needs `make setup-dev`. `kubernetes` is a control plane, Pulumi's provider for it and an object-store server; `node`
-adds a node's programs.
+It needs `make setup-dev`. `kubernetes` is a control plane, Pulumi's provider for it, an object-store server and
+Prometheus; `node` adds a node's programs.
 """
 
 import sys
 
+from tests.support.go_programs import OBJECT_STORE, PROMETHEUS
 from tests.support.kubernetes.binaries import ensure_kubernetes
 from tests.support.node.obstacles import why_no_node_can_run
 from tests.support.node.programs import ensure_node
-from tests.support.object_store.binary import ensure_object_store
 from tools.console import run_setup, say
 from tools.pins import ROOT
 from tools.stamps import exclusively
@@ -19,7 +19,8 @@ def main(tier: str) -> None:
     """Build the tier's programs."""
     with exclusively(ROOT / ".tools/lock"):
         ensure_kubernetes(ROOT)
-        ensure_object_store(ROOT)
+        OBJECT_STORE.ensure(ROOT)
+        PROMETHEUS.ensure(ROOT)
         if tier == "node":
             _ensure_node_if_possible()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.object_store.binary import object_store_is_installed
+from tests.support.go_programs import OBJECT_STORE
 from tests.support.object_store.refusing_proxy import RefusingProxy, refusing_proxy
 from tests.support.object_store.serve import ObjectStore, object_store
 from tools.pins import ROOT
@@ -12,7 +12,7 @@ from tools.pins import ROOT
 
 @pytest.fixture(scope="session", autouse=True)
 def _built() -> None:
-    if not object_store_is_installed(ROOT):
+    if not OBJECT_STORE.is_installed(ROOT):
         pytest.fail("the object-store server is missing or outdated; run `make setup-kubernetes`")
 
 

@@ -26,6 +26,7 @@ from provider.resource import Operation, ResourceError
 from provider.resources.cluster_load_test import ClusterLoadTest
 from tests.engine.load.process_kubelet import ProcessKubelet
 from tests.support.kubernetes.control_plane import ControlPlane
+from tests.support.otlp_receivers import http_receiver
 from tools.pins import ROOT
 
 pytestmark = pytest.mark.engine
@@ -119,6 +120,18 @@ def test_a_connection_that_is_cut_for_twenty_seconds_loses_nothing(
     assert manifest.validity.reasons == ()
     assert any("no usable answer from the cluster since" in line for line in recorded.shown)
     assert left(api) == []
+
+
+def test_its_metrics_are_sent_by_the_plugin(inputs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs["profile"]["duration_s"] = 4.0
+    recorded = Recorded()
+    with http_receiver() as got:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", got.url)
+        made = RESOURCE.create(inputs, recorded.operation)
+    assert got.values["shapebench.requests"] > 0
+    assert got.values["shapebench.result.requests"] == made["headline"]["requests"]
+    assert {labels["run_id"] for labels in got.labels} == {made["runId"]}
+    assert not [line for line in recorded.said if "metrics" in line]
 
 
 def test_a_generator_that_is_killed_is_told_and_its_rows_are_kept(

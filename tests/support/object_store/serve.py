@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from analysis.results.file_system import open_uri, upload
 from bench.servers import processes as servers
-from tests.support.object_store.binary import program
+from tests.support.go_programs import OBJECT_STORE
 from tools.pins import ROOT
 
 BUCKET = "bucket"
@@ -46,7 +46,7 @@ def object_store() -> Iterator[ObjectStore]:
     port = servers.free_port()
     url = f"http://127.0.0.1:{port}"
     options = {"scheme": "http", "host": "127.0.0.1", "port": port, "backend": "memory", "log-level": "warn"}
-    command = [str(program(ROOT)), *(f"-{name}={value}" for name, value in options.items())]
+    command = [str(OBJECT_STORE.file(ROOT)), *(f"-{name}={value}" for name, value in options.items())]
     with servers.ready(command, f"{url}/_internal/healthcheck", "object-store.log"):
         made = urllib.request.Request(
             f"{url}/storage/v1/b?project=tests",

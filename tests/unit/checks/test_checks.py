@@ -110,6 +110,16 @@ def test_a_compiled_file_with_the_hash_of_its_inputs_has_no_problems(pinned: Pat
     assert requirements.problems(pinned) == []
 
 
+def test_inputs_are_recorded_first_where_others_are_constrained_by_them(pinned: Path):
+    """To record changes a compiled file, and `-c run.txt` makes that an input of plugin.txt."""
+    folder = pinned / "tools/requirements"
+    compiled = sorted(folder.glob("*.txt"))
+    (folder / "run.in").open("a").write("# changed\n")
+    for each in requirements.in_order(compiled):
+        requirements.record_inputs(each)
+    assert requirements.problems(pinned) == []
+
+
 def test_a_package_index_in_the_pins_is_reported(pinned: Path):
     with (pinned / "tools/requirements/run.txt").open("a") as file:
         file.write("--index-url https://example.org/simple\n")
