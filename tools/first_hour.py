@@ -65,10 +65,14 @@ class Line:
     statuses: frozenset[int]
 
 
-def lines_of(page: str, text: str) -> Iterator[Line]:
-    """The lines of a page that are typed, in order. A line that ends with a backslash goes on in the next one."""
+def lines_of(page: str, text: str, only: str | None = None) -> Iterator[Line]:
+    """The lines of a page that are typed, in order. A line that ends with a backslash goes on in the next one.
+
+    `only` takes the blocks that begin with this comment instead, such as `# only with two results stores`.
+    """
     for block in _BLOCK.finditer(text):
-        if block[2].lstrip().startswith("# only"):
+        first = block[2].lstrip().partition("\n")[0]
+        if first.startswith("# only") if only is None else first != only:
             continue
         number = text.count("\n", 0, block.start(2)) + 1
         for command in re.split(r"(?<!\\)\n", block[2]):

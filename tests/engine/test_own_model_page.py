@@ -1,7 +1,5 @@
 """The first commands of docs/models.md, typed from the page into a copy of the checkout with a SavedModel in it."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +9,8 @@ import tensorflow as tf
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from bench.servers.processes import free_port
-from checks.tree import own_files
-from tests.engine.harness import CHECKOUT
-from tools.first_hour import Line, Shell, lines_of, new_user
+from tests.support.copied_checkout import copy_checkout, shell_in, type_line
+from tools.first_hour import Shell, lines_of
 
 PAGE = "docs/models.md"
 
@@ -35,35 +32,16 @@ def save(folder: Path) -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    folder = tmp_path / "checkout"
-    for path in own_files(CHECKOUT):
-        copy = folder / path.relative_to(CHECKOUT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, copy)
-    for name in (".venv", ".tools"):
-        (folder / name).symlink_to((CHECKOUT / name).resolve())
+    folder = copy_checkout(tmp_path / "checkout")
     save(folder / "models/sentences")
     return folder
 
 
 @pytest.fixture
 def shell(checkout: Path, tmp_path: Path) -> Iterator[Shell]:
-    home = tmp_path / "home"
-    home.mkdir()
-    environment = new_user(home, [], caches=False) | {
-        "PYTHONPATH": str(checkout),
-        "SHAPEBENCH_OTHER_PROGRAMS": os.environ["SHAPEBENCH_OTHER_PROGRAMS"],
-    }
-    with Shell(checkout, environment) as shell:
-        assert shell.type(". tools/env.sh").status == 0
+    with shell_in(checkout, tmp_path / "home") as shell:
         yield shell
         shell.type("pulumi destroy --stack sentences")
-
-
-def type_line(shell: Shell, line: Line) -> None:
-    outcome = shell.type(line.command)
-    assert outcome.status in line.statuses, line.command
-    assert not outcome.traceback, line.command
 
 
 def newest_run(checkout: Path) -> Manifest:

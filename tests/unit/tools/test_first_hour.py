@@ -185,3 +185,9 @@ def test_every_block_of_a_first_page_is_fenced_so_that_it_is_typed_or_says_why_n
     prose = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
     assert not re.findall(r"^(?: {4}|\t).*$", prose, re.MULTILINE), "an indented block is not typed"
     assert list(lines_of(page, text))
+
+
+def test_the_blocks_for_somebody_are_typed_for_them_alone():
+    only = [line.command for line in lines_of("page.md", PAGE, "# only with an account")]
+    assert only == ["exit 1"]
+    assert list(lines_of("page.md", PAGE, "# only with")) == []
