@@ -9,7 +9,7 @@ CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 REQUIREMENTS := $(sort $(basename $(notdir $(wildcard tools/requirements/*.in))))
 
 .PHONY: help setup setup-dev setup-policy setup-kubernetes setup-node demo test test-load test-unit test-engine bench-smoke \
-    docs e2e check format lock clean clean-all
+    docs links e2e check format lock clean clean-all
 
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /  \1\t/p' Makefile | expand -t 20
@@ -57,6 +57,9 @@ docs: setup-dev ## build the documentation as a website: build/site/index.html
 	@$(IN_ENV) sphinx-build --fail-on-warning --keep-going --jobs auto --quiet docs build/site
 	@cp build/site/README.html build/site/index.html
 	@echo build/site/index.html
+
+links: setup-dev ## ask every external link of the documentation, which needs the internet
+	@$(IN_ENV) sphinx-build --builder linkcheck --quiet docs build/links
 
 e2e: setup-node ## tests that run containers on a real Kubernetes node, which they start and stop
 	@$(IN_ENV) python -m pytest tests/kubernetes
