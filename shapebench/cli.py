@@ -315,6 +315,37 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
         export_runs(results, out, asked, rows=rows, seed=seed)
 
 
+@app.command()
+def publish(  # noqa: PLR0913, PLR0917 - as many as the command has options
+    to: Annotated[Path, typer.Option(metavar="DIR", help="A folder that does not exist yet.")],
+    results: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URI", help="A results store; repeat for more. (default: that of the checkout)"),
+    ] = None,
+    p90: P90 = None,
+    p95: P95 = None,
+    p99: P99 = None,
+    p999: P999 = None,
+    errors: Errors = None,
+    output: TextFormat = "text",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
+) -> None:
+    """Write results for the public, as a store and a page. Of checked runs, without names of machines; sends nothing.
+
+    \b
+    Exit codes:
+    0  the folder is written
+    5  it is a rehearsal: the runs are of the stack `local`
+    1  nothing is written
+    """  # noqa: D301 - click keeps the lines below the character
+    from shapebench.commands.publish import publish as write  # noqa: PLC0415 - start-up
+
+    with one_line_errors():
+        asked = asked_of(p90, p95, p99, p999, errors, None, None)
+        code = write(results or [default_store()], to, asked, as_json=as_json or output == "json")
+    raise typer.Exit(code)
+
+
 @app.command(name="import")
 def import_(
     folder: Annotated[

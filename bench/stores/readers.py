@@ -69,6 +69,7 @@ def readers() -> list[Reader]:
         Reader("compare --json", lambda *given: _compare(*given, "--json"), "run"),
         Reader("report", _report, "runs"),
         Reader("export", _export, "runs"),
+        Reader("publish", _publish, "runs"),
         Reader("Store.runs", lambda store, *_: _table(store), "runs"),
         Reader("Store.rows", lambda store, _whole, _out, run: _table(store, run), "rows"),
         Reader("comment on a preview", _preview_comment, "stacks"),
@@ -136,6 +137,12 @@ def _report(store: Path, _whole: Path, out: Path, _run: str) -> Answer:
 def _export(store: Path, _whole: Path, out: Path, _run: str) -> Answer:
     answer = _command(store, "export", "--out", str(out / "export"), "--rows")
     written = out / "export/runs.csv"
+    return Answer(answer.said, written.read_text() if written.exists() else "", answer.failed, answer.crash)
+
+
+def _publish(store: Path, _whole: Path, out: Path, _run: str) -> Answer:
+    answer = _command(store, "publish", "--to", str(out / "published"))
+    written = out / "published/README.md"
     return Answer(answer.said, written.read_text() if written.exists() else "", answer.failed, answer.crash)
 
 
