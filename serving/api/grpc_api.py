@@ -1,7 +1,5 @@
-"""TF Serving's gRPC API: PredictionService, ModelService and, if a flag asks for it, the standard health service."""
+"""The gRPC APIs: TF Serving's PredictionService and ModelService, the Open Inference Protocol, gRPC's own health."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TypeAlias
 
 import grpc
@@ -18,6 +16,7 @@ from serving.api.grpc_receiving import SMALL_WINDOWS, Receiver
 from serving.api.grpc_threads import ThreadQuota, thread_pool
 from serving.api.served_model import ServedModel, model_spec, signature_def_map
 from serving.api.tensor_proto import from_proto, to_proto
+from serving.api.v2_grpc import InferenceService
 from serving.errors import Code, ServingError, cannot_bind, invalid_argument
 from serving.flags import Flags
 from serving.request_memory import RequestMemory
@@ -36,15 +35,18 @@ class Services(
     prediction_service_pb2_grpc.PredictionServiceServicer,  # type: ignore[misc] # untyped stubs
     model_service_pb2_grpc.ModelServiceServicer,  # type: ignore[misc] # untyped stubs
 ):
-    """Predict, GetModelMetadata, GetModelStatus. The generated classes answer UNIMPLEMENTED to all other calls."""
+    """Predict, GetModelMetadata, GetModelStatus, which raise ServingError.
+
+    The generated classes answer UNIMPLEMENTED to all other calls.
+    """
 
     def __init__(self, served: ServedModel) -> None:
         self._served = served
 
     def Predict(  # noqa: N802 - named by the protocol
-        self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
+        self, request: predict_pb2.PredictRequest, _: grpc.ServicerContext
     ) -> predict_pb2.PredictResponse:
-        with _aborting(context), self._served.metrics.predict_request("GRPC"):
+        with self._served.metrics.predict_request("GRPC"):
             model = self._served.find(*_named(request))
             name = request.model_spec.signature_name
             if (signature := model.signature(name)) is None:
@@ -62,25 +64,23 @@ class Services(
             return response
 
     def GetModelMetadata(  # noqa: N802 - named by the protocol
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.ServicerContext
+        self, request: get_model_metadata_pb2.GetModelMetadataRequest, _: grpc.ServicerContext
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
-        with _aborting(context):
-            if not request.metadata_field:
-                raise invalid_argument("GetModelMetadataRequest must specify at least one metadata_field")
-            for field in request.metadata_field:
-                if field != "signature_def":
-                    raise invalid_argument(f"Metadata field {field} is not supported")
-            model = self._served.find(*_named(request))
-            response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=model_spec(model))
-            response.metadata["signature_def"].Pack(signature_def_map(model))
-            return response
+        if not request.metadata_field:
+            raise invalid_argument("GetModelMetadataRequest must specify at least one metadata_field")
+        for field in request.metadata_field:
+            if field != "signature_def":
+                raise invalid_argument(f"Metadata field {field} is not supported")
+        model = self._served.find(*_named(request))
+        response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=model_spec(model))
+        response.metadata["signature_def"].Pack(signature_def_map(model))
+        return response
 
     def GetModelStatus(  # noqa: N802 - named by the protocol
-        self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
+        self, request: get_model_status_pb2.GetModelStatusRequest, _: grpc.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
-        with _aborting(context):
-            name, version, _ = _named(request)
-            return self._served.status(name, version)
+        name, version, *_ = _named(request)
+        return self._served.status(name, version)
 
 
 def grpc_server(served: ServedModel, memory: RequestMemory, flags: Flags) -> grpc.Server:
@@ -103,6 +103,7 @@ def grpc_server(served: ServedModel, memory: RequestMemory, flags: Flags) -> grp
     services = Services(served)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
+    server.add_generic_rpc_handlers((InferenceService(served).handlers(),))
     if flags.enable_grpc_healthcheck_service:
         health_service = health.HealthServicer()
         health_service.set("", health_pb2.HealthCheckResponse.SERVING)
@@ -112,15 +113,6 @@ def grpc_server(served: ServedModel, memory: RequestMemory, flags: Flags) -> grp
     except RuntimeError as error:
         raise cannot_bind("port", flags.port, error) from error
     return server
-
-
-@contextmanager
-def _aborting(context: grpc.ServicerContext) -> Iterator[None]:
-    """Answer a ServingError of the block with its status code. `abort` raises, which ends the handler."""
-    try:
-        yield
-    except ServingError as error:
-        context.abort(grpc.StatusCode[error.code.name], error.message)
 
 
 def _named(request: _Request) -> tuple[str, int | None, str | None]:

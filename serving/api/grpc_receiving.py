@@ -61,7 +61,11 @@ class Receiver(grpc.ServerInterceptor):  # type: ignore[misc] # untyped package
         self, handler: grpc.RpcMethodHandler, *, needs_thread: bool
     ) -> Callable[[Requests, grpc.ServicerContext], Any]:
         def answer(requests: Requests, context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - any message
-            with self._received(requests, context) as message, self._quota.thread(context, needed=needs_thread):
+            with (
+                _aborting(context),
+                self._received(requests, context) as message,
+                self._quota.thread(context, needed=needs_thread),
+            ):
                 return handler.unary_unary(_parsed(message, handler, context), context)
 
         return answer
@@ -85,10 +89,8 @@ class Receiver(grpc.ServerInterceptor):  # type: ignore[misc] # untyped package
                 grpc.StatusCode[refusal.code.name].value[0], refusal.message
             )
 
-        try:
+        with _aborting(context):
             part = self._memory.ask(_COPIES * self._max_message_bytes, lose=end_call).result()
-        except ServingError as error:
-            context.abort(grpc.StatusCode[error.code.name], error.message)
         try:
             message = [next(requests)]
             part.arrived(len(message[0]))
@@ -100,8 +102,19 @@ class Receiver(grpc.ServerInterceptor):  # type: ignore[misc] # untyped package
             part.give_back()
 
 
+@contextmanager
+def _aborting(context: grpc.ServicerContext) -> Iterator[None]:
+    """Answer a ServingError of the block with its status code. `abort` raises, which ends the handler."""
+    try:
+        yield
+    except ServingError as error:
+        context.abort(grpc.StatusCode[error.code.name], error.message)
+
+
 def _parsed(message: list[bytes], handler: grpc.RpcMethodHandler, context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - any message
     try:
         return handler.request_deserializer(message.pop())
+    except ServingError:
+        raise
     except Exception:  # noqa: BLE001 - whatever the parser raises, and as gRPC answers it, `_receive_message` in _server.py
         context.abort(grpc.StatusCode.INTERNAL, "Exception deserializing request!")

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from http import HTTPStatus
@@ -16,19 +16,15 @@ from google.protobuf.message import Message
 from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from tensorflow.core.protobuf import meta_graph_pb2
 
 from serving.api.json_codec import decode, encode
-from serving.api.served_model import ServedModel, model_spec, signature_def_map
-from serving.api.v2_codec import datatype_of, decode_infer, encode_infer
+from serving.api.served_model import ServedModel, find_signature, model_spec, signature_def_map
+from serving.api.v2_codec import decode_infer, encode_infer
+from serving.api.v2_metadata import model_metadata, server_metadata
 from serving.errors import Code, ServingError, invalid_argument, too_large
 from serving.memory import trim
-from serving.model.loaded_model import SavedModel, input_spec
-from serving.model.signature import Signature
+from serving.model.loaded_model import SavedModel
 from serving.request_memory import RequestMemory, too_slow
-from stacks.models import DEFAULT_SIGNATURE
-from stacks.servers import EMBEDDED
-from stacks.version import VERSION
 
 _T = TypeVar("_T")
 # What decodes a request's text; what that returns computes the answer.
@@ -131,15 +127,10 @@ class RestApi:
         return _json(orjson.dumps({"name": self._find_model(request).name, "ready": True}))
 
     async def server_metadata(self) -> Response:
-        return _json(orjson.dumps({"name": EMBEDDED.name, "version": VERSION, "extensions": ["binary_tensor_data"]}))
+        return _json(orjson.dumps(server_metadata()))
 
     async def model_metadata(self, request: Request) -> Response:
-        model = self._find_model(request)
-        _find_signature(model, "")
-        definition = model.signature_defs[DEFAULT_SIGNATURE]
-        facts = {"name": model.name, "versions": [str(model.version)], "platform": "tensorflow_savedmodel"}
-        tensors = {"inputs": _tensors(definition.inputs), "outputs": _tensors(definition.outputs)}
-        return _json(orjson.dumps(facts | tensors))
+        return _json(orjson.dumps(model_metadata(self._find_model(request))))
 
     async def metrics(self) -> Response:
         return Response(self._served.metrics.page(), media_type="text/plain")
@@ -169,12 +160,12 @@ class RestApi:
 
     def _predict(self, model: SavedModel, text: bytes) -> Callable[[], Response]:
         """Decodes the request; what is returned computes the answer."""
-        request = decode(text, lambda name: _find_signature(model, name))
+        request = decode(text, lambda name: find_signature(model, name))
         return lambda: _json(encode(self._served.predict(request.signature, request.inputs), row=request.row))
 
     def _infer(self, model: SavedModel, text: bytes, json_size: str | None) -> Callable[[], Response]:
         """The same of the Open Inference Protocol."""
-        request = decode_infer(text, json_size, lambda name: _find_signature(model, name))
+        request = decode_infer(text, json_size, lambda name: find_signature(model, name))
 
         def answer() -> Response:
             outputs = self._served.predict(request.signature, request.inputs, request.outputs)
@@ -244,25 +235,6 @@ class RestApi:
             f"The body is larger than {self._max_body_bytes} bytes; send fewer instances per request, or start the "
             "server with a larger --rest_api_max_body_bytes"
         )
-
-
-def _find_signature(model: SavedModel, name: str) -> Signature:
-    if (signature := model.signature(name)) is None:
-        raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
-    return signature
-
-
-def _tensors(infos: Mapping[str, meta_graph_pb2.TensorInfo]) -> list[dict[str, object]]:
-    """What the Open Inference Protocol says of tensors; -1 is any size."""
-    specs = [input_spec(name, info) for name, info in sorted(infos.items())]
-    return [
-        {
-            "name": spec.name,
-            "datatype": datatype_of(spec.dtype),
-            "shape": [-1 if size is None else size for size in spec.shape or ()],
-        }
-        for spec in specs
-    ]
 
 
 def _computation(model: SavedModel) -> bytes:

@@ -61,6 +61,13 @@ class ServedModel:
             batcher.close()
 
 
+def find_signature(model: SavedModel, name: str) -> Signature:
+    """The signature of this name, empty for the default one. Raises INVALID_ARGUMENT."""
+    if (signature := model.signature(name)) is None:
+        raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
+    return signature
+
+
 def signature_def_map(model: SavedModel) -> get_model_metadata_pb2.SignatureDefMap:
     """The signatures of a model, as both APIs answer a request for metadata."""
     signatures = get_model_metadata_pb2.SignatureDefMap()

@@ -94,7 +94,7 @@ def encode_infer(outputs: Tensors, request: InferBody, *, model_name: str, versi
     for name, value in outputs.items():
         one: dict[str, Any] = {"name": name, "datatype": datatype_of(value.dtype), "shape": value.shape}
         if request.all_binary or name in request.binary:
-            parts.append(_packed(value))
+            parts.append(packed(value))
             described.append(one | {"parameters": {"binary_data_size": len(parts[-1])}})
         else:
             described.append(one | {"data": _values(name, value)})
@@ -113,13 +113,43 @@ class _Binary:
         if not 0 <= size <= len(self.left):
             raise invalid_argument(f"Input '{spec.name}' has {size} bytes behind the JSON, where {len(self.left)} are")
         taken, self.left = self.left[:size], self.left[size:]
-        if spec.dtype.kind == "O":
-            return _texts(spec.name, bytes(taken))
-        if size % spec.dtype.itemsize:
-            raise invalid_argument(f"Input '{spec.name}' has {size} bytes, which end within a value")
-        if spec.dtype.kind == "b" and bytes(taken).strip(b"\0\1"):
-            raise invalid_argument(f"Input '{spec.name}' has bytes that are not BOOL")
-        return np.frombuffer(taken, dtype=spec.dtype)
+        return unpacked(taken, spec)
+
+
+def input_named(name: str, datatype: str, signature: Signature) -> InputSpec:
+    """The input of this name. Raises INVALID_ARGUMENT where there is none, or its type is another one."""
+    if (spec := signature.inputs.get(name)) is None:
+        signature.check_names([name])
+        raise invalid_argument(f"Input '{name}' is not one of the model")
+    if datatype != datatype_of(spec.dtype):
+        raise invalid_argument(f"Input '{name}' expects {datatype_of(spec.dtype)} but {datatype} is provided")
+    return spec
+
+
+def shaped(values: NDArray[Any], spec: InputSpec, shape: tuple[int, ...]) -> NDArray[Any]:
+    """The values as the tensor of an input. Raises INVALID_ARGUMENT where they do not fit into it."""
+    if values.size != math.prod(shape):
+        raise invalid_argument(f"Input '{spec.name}' has {values.size} values, but its shape holds {math.prod(shape)}")
+    spec.check_type(spec.dtype.name, shape)
+    return values.reshape(shape)
+
+
+def unpacked(content: bytes | memoryview, spec: InputSpec) -> NDArray[Any]:
+    """The values of an input from their bytes, which it may keep. Raises INVALID_ARGUMENT."""
+    if spec.dtype.kind == "O":
+        return _texts(spec.name, bytes(content))
+    if len(content) % spec.dtype.itemsize:
+        raise invalid_argument(f"Input '{spec.name}' has {len(content)} bytes, which end within a value")
+    if spec.dtype.kind == "b" and bytes(content).strip(b"\0\1"):
+        raise invalid_argument(f"Input '{spec.name}' has bytes that are not BOOL")
+    return np.frombuffer(content, dtype=spec.dtype)
+
+
+def packed(value: NDArray[Any]) -> bytes:
+    """The bytes of a tensor's values, each text after its length."""
+    if value.dtype.kind != "O":
+        return value.tobytes()
+    return b"".join(len(each).to_bytes(4, "little") + each for each in value.ravel())
 
 
 def _texts(name: str, content: bytes) -> NDArray[Any]:
@@ -135,12 +165,6 @@ def _texts(name: str, content: bytes) -> NDArray[Any]:
     values = np.empty(len(found), dtype=object)
     values[:] = found
     return values
-
-
-def _packed(value: NDArray[Any]) -> bytes:
-    if value.dtype.kind != "O":
-        return value.tobytes()
-    return b"".join(len(each).to_bytes(4, "little") + each for each in value.ravel())
 
 
 def _decoded(document: object, body: bytes, binary: _Binary, find_signature: Callable[[str], Signature]) -> InferBody:
@@ -187,12 +211,8 @@ def _is_list(value: object) -> TypeGuard[simdjson.Array]:
 
 
 def _tensor(tensor: simdjson.Object, name: str, signature: Signature, body: bytes, binary: _Binary) -> NDArray[Any]:
-    if (spec := signature.inputs.get(name)) is None:
-        signature.check_names([name])
-        raise invalid_argument(f"Input '{name}' is not one of the model")
     datatype = _text(tensor, "datatype")
-    if datatype != datatype_of(spec.dtype):
-        raise invalid_argument(f"Input '{name}' expects {datatype_of(spec.dtype)} but {datatype} is provided")
+    spec = input_named(name, datatype, signature)
     shape = _shape(tensor, name)
     parameters = _object(tensor, "parameters")
     size, data = parameters.get("binary_data_size") if parameters is not None else None, tensor.get("data")
@@ -204,10 +224,7 @@ def _tensor(tensor: simdjson.Object, name: str, signature: Signature, body: byte
         raise invalid_argument(f"Input '{name}' is {datatype}, which JSON does not carry; send it behind the JSON")
     else:
         values = _numbers(data, spec) if spec.dtype.kind in _BUFFERS else _others(data, spec, body)
-    if values.size != math.prod(shape):
-        raise invalid_argument(f"Input '{name}' has {values.size} values, but its shape holds {math.prod(shape)}")
-    spec.check_type(spec.dtype.name, shape)
-    return values.reshape(shape)
+    return shaped(values, spec, shape)
 
 
 def _shape(tensor: simdjson.Object, name: str) -> tuple[int, ...]:

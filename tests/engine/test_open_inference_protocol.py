@@ -189,6 +189,7 @@ def by_triton(python: Path, served: Served, encoding: str) -> dict[str, Any]:
         ("mlserver", "v2-grpc", "grpc"),
         ("own", "v2-rest", "json"),
         ("own", "v2-binary", "binary"),
+        ("own", "v2-grpc", "grpc"),
     ],
     indirect=["served"],
 )

@@ -6,6 +6,8 @@ import numpy as np
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import predict_pb2
 
+from serving.api.v2_messages import MESSAGES
+
 MIB = 1 << 20
 
 
@@ -106,6 +108,38 @@ def grpc_messages() -> dict[str, bytes]:
         "single numbers for another shape": image((3_900_000,), float_val=np.zeros(3_900_000)),
         "a larger message": image((5 << 20,), tensor_content=b"\0" * (20 * MIB)),
         "6 Mi outputs": filters.SerializeToString(),
+    }
+
+
+def v2_grpc_messages() -> dict[str, bytes]:
+    """ModelInfer requests of the Open Inference Protocol as bytes."""
+
+    def image(shape=(1, 4, 4, 3), datatype="FP32", name="image_input", **contents) -> bytes:
+        request = MESSAGES["ModelInferRequest"](model_name="resnet")
+        tensor = request.inputs.add(name=name, datatype=datatype, shape=shape)
+        for field, values in contents.items():
+            getattr(tensor.contents, field).extend(values)
+        return request.SerializeToString()
+
+    def many(**fields) -> bytes:
+        return MESSAGES["ModelInferRequest"](model_name="resnet", **fields).SerializeToString()
+
+    numbers = np.zeros(15 * MIB, np.int64)
+    return {
+        "6 Mi inputs": many(inputs=[{}] * (6 * MIB)),
+        "6 Mi outputs": many(outputs=[{}] * (6 * MIB)),
+        "3 Mi parameters": many(parameters=[{}] * (3 * MIB)),
+        "7 Mi empty values as bytes": many(inputs=[{"name": "image_input"}], raw_input_contents=[b""] * (7 * MIB)),
+        "15 Mi numbers of another type": image((15 * MIB,), "FP32", int64_contents=numbers),
+        "15 Mi numbers": image((15 * MIB,), "INT64", int64_contents=numbers),
+        "7 Mi texts": image((7 * MIB,), "BYTES", bytes_contents=[b""] * (7 * MIB)),
+        "numbers for another shape": image((3_900_000,), fp32_contents=np.zeros(3_900_000)),
+        "a huge shape": image((1 << 62, 1 << 62, 4, 3), fp32_contents=[0]),
+        "a shape of 5 Mi sizes": image((1,) * (5 * MIB)),
+        "a name of zeros": image(name="\0" * MIB),
+        "a type of zeros": image(datatype="\0" * MIB),
+        "a larger message": image((5 * MIB,), fp32_contents=np.zeros(5 * MIB)),
+        "a version of a million digits": many(model_version="9" * MIB),
     }
 
 

@@ -19,7 +19,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from serving.lifecycle import CUT_OFF
 from tests.unit.serving.conftest import running_server
-from tests.unit.serving.hostile import MIB, grpc_messages, rest_requests, v2_requests
+from tests.unit.serving.hostile import MIB, grpc_messages, rest_requests, v2_grpc_messages, v2_requests
 
 MODEL = os.environ.get("SERVING_MODEL")
 SHAPE = (1, 224, 224, 3) if MODEL else (1, 4, 4, 3)
@@ -89,20 +89,26 @@ def test_hostile_rest_requests_cost_no_more_than_the_limits(hostile_server, requ
     within_limits(server, rest, send, good, requests())
 
 
-def test_hostile_grpc_messages_cost_no_more_than_the_limits(hostile_server):
+@pytest.mark.parametrize(
+    ("method", "messages"),
+    [("tensorflow.serving.PredictionService/Predict", grpc_messages),
+     ("inference.GRPCInferenceService/ModelInfer", v2_grpc_messages)],
+)  # fmt: skip
+def test_hostile_grpc_messages_cost_no_more_than_the_limits(hostile_server, method, messages):
     server, rest = hostile_server
     good_request = predict_pb2.PredictRequest(model_spec={"name": "resnet"})
     good_request.inputs["image_input"].CopyFrom(tf.make_tensor_proto(np.zeros(SHAPE, np.float32)))
     message = good_request.SerializeToString()
     with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
         predict = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        asked = channel.unary_unary(f"/{method}")
 
         def send(name, request):
-            code = predict.future(request, timeout=60).code()
-            refused = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED}
+            code = asked.future(request, timeout=60).code()
+            refused = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.NOT_FOUND}
             assert code in refused | {grpc.StatusCode.OK}, (name, code)
 
-        within_limits(server, rest, send, lambda: predict(message, timeout=60), grpc_messages())
+        within_limits(server, rest, send, lambda: predict(message, timeout=60), messages())
 
 
 def test_sigterm_ends_the_server_within_5_s_whatever_it_does(tiny_base_path, tmp_path):
