@@ -45,5 +45,5 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def images(node: SingleNode, models: Path) -> OwnImages:
     """On the node, under names of their own."""
     images = packed(models)
-    node.import_images((images.server, images.generator))
+    node.import_images((images.server, images.openvino, images.generator))
     return images

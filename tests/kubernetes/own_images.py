@@ -14,6 +14,8 @@ from tests.support.images.project import ProjectImages
 
 class OwnImages(NamedTuple):
     server: Image
+    """The embedded one."""
+    openvino: Image
     generator: Image
     resnet_digest: str
     """Of the model that a stack with random weights exports."""
@@ -31,9 +33,9 @@ class OwnImages(NamedTuple):
 
 
 def packed(models: Path) -> OwnImages:
-    """The server's holds the model that a stack with random weights exports, and the models in this folder."""
+    """Those of the servers hold the model that a stack with random weights exports, and the models in this folder."""
     # In a process of its own: an export imports TensorFlow.
     export = [sys.executable, "-m", "serving.export", "--weights", "random", "--cache", CHECKOUT / ".cache/models"]
     resnet = json.loads(subprocess.run(export, cwd=CHECKOUT, check=True, stdout=subprocess.PIPE).stdout)
     images = ProjectImages()
-    return OwnImages(images.server(resnet, *exports(models)), images.generator(), resnet["digest"])
+    return OwnImages(*images.servers(resnet, *exports(models)), images.generator(), resnet["digest"])

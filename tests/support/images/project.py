@@ -1,4 +1,4 @@
-"""Builds two images of this project: the embedded server with models, and the load generator.
+"""Builds three images of this project: two of its servers with models, and the load generator.
 
 They have names of their own, because by default stacks use the official images of TensorFlow Serving and Locust.
 """
@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
 from serving.export.exporter import Exported
-from stacks.servers import EMBEDDED
+from stacks.servers import EMBEDDED, OPENVINO
 from stacks.version import VERSION
 from tests.support.images import packages
 from tests.support.images.archive import Image
@@ -23,8 +23,8 @@ CACHE = ROOT / ".cache/images"
 
 # What serving/ and loadtest/ import; their requirements are added.
 _SERVER = (
-    "fastapi", "grpcio", "grpcio-health-checking", "httptools", "numpy", "orjson", "prometheus-client", "protobuf",
-    "pydantic", "pysimdjson", "tensorflow", "tensorflow-serving-api", "uvicorn", "uvloop",
+    "fastapi", "grpcio", "grpcio-health-checking", "httptools", "numpy", "openvino", "orjson", "prometheus-client",
+    "protobuf", "pydantic", "pysimdjson", "tensorflow", "tensorflow-serving-api", "uvicorn", "uvloop",
 )  # fmt: skip
 _GENERATOR = ("grpcio", "locust", "protobuf")
 
@@ -45,8 +45,8 @@ class ProjectImages:
         self._below = {PurePosixPath(entry.name).name for entry in python}
         self._base = pack(python, folder / "python.tar")
 
-    def server(self, *models: Exported) -> Image:
-        """The embedded server, with each model at `/models/<digest>/<name>`."""
+    def servers(self, *models: Exported) -> list[Image]:
+        """The embedded server and that with OpenVINO, with each model at `/models/<digest>/<name>`."""
         layers = [
             self._base,
             self._packages("server", _SERVER),
@@ -55,7 +55,10 @@ class ProjectImages:
         ]
         # In a pod, requests do not come over the loopback.
         command = [str(PYTHON), "-m", "serving.server", "--bind_address=0.0.0.0"]
-        return Image(f"localhost/{EMBEDDED.name}:{VERSION}", layers, command, VARIABLES, _SERVER_USER)
+        return [
+            Image(f"localhost/{name}:{VERSION}", layers, [*command, *flags], VARIABLES, _SERVER_USER)
+            for name, flags in ((EMBEDDED.name, []), (OPENVINO.name, ["--runtime=openvino"]))
+        ]
 
     def generator(self) -> Image:
         """Locust and gRPC; a pod adds the scripts."""

@@ -40,21 +40,21 @@ def names(layers: list[Layer]) -> set[str]:
 
 
 def test_each_image_has_a_name_of_its_own_and_an_exact_version(images: ProjectImages, model: Exported, small: None):
-    server, generator = images.server(model), images.generator()
+    (server, _), generator = images.servers(model), images.generator()
     assert server_in(exact_image(server.name))[0] == EMBEDDED.name
     assert exact_image(generator.name).startswith("localhost/shapebench-generator:")
     assert (server.user, generator.user) == (65532, 1000)
 
 
 def test_the_server_image_holds_its_modules_and_all_models(images: ProjectImages, model: Exported, small: None):
-    found = names(images.server(model, model | {"name": "text", "digest": "e" * 64}).layers)
+    found = names(images.servers(model, model | {"name": "text", "digest": "e" * 64})[0].layers)
     assert {f"models/{'d' * 64}/resnet/1/saved_model.pb", f"models/{'e' * 64}/text/1/saved_model.pb"} <= found
     site = f"opt/python/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
     assert {f"{site}/serving/server.py", f"{site}/stacks/serving_variant.py", f"{site}/stacks/shapes.py"} <= found
 
 
 def test_both_images_share_the_base_layer(images: ProjectImages, model: Exported, small: None):
-    assert images.server(model).layers[0] == images.generator().layers[0]
+    assert images.servers(model)[0].layers[0] == images.generator().layers[0]
 
 
 def test_packages_are_packed_again_only_when_they_changed(images: ProjectImages, monkeypatch: pytest.MonkeyPatch):
