@@ -34,6 +34,8 @@ _TOLERANCE = 1e-4
 # Without KServe, whose environment is another TensorFlow: minutes, and 2 GB.
 SMALLEST = ("--rounds", "1", "--seconds", "0.5", "--without-kserve")
 _CONVERTING = (ONNX_RUNTIME.setting, OPENVINO.setting)
+# What requests are sent over, and the API of the port.
+_PORTS_OF = {"rest": "rest", "grpc": "grpc", "v2-binary": "rest"}
 # The compared pairs, with the bars of p50 at one user and of throughput at saturation (issue 3). The bars are against
 # the plain call; the ratio to the frozen call is the cost of HTTP, gRPC, JSON and Python.
 _RATIOS = {
@@ -44,7 +46,7 @@ _RATIOS = {
     **{
         (f"{runtime}-{protocol}", f"{runtime}-bare"): ("<= 1.08", ">= 0.92")
         for runtime in _CONVERTING
-        for protocol in ("rest", "grpc")
+        for protocol in _PORTS_OF
     },
     **{(f"{runtime}-bare", "bare-frozen"): (None, None) for runtime in _CONVERTING},
     ("kserve", "bare"): (None, None),
@@ -98,13 +100,13 @@ def main() -> None:
     model = Path(exported["path"])
     payload = _payload(1)
     with ExitStack() as running:
-        ports = running.enter_context(servers.embedded(model, _THREADS))
+        called = {(each, each): port for each, port in running.enter_context(servers.embedded(model, _THREADS)).items()}
         for runtime in _CONVERTING:
-            converting = running.enter_context(servers.embedded(model, _THREADS, server_named(runtime)))
-            ports |= {f"{runtime}-{protocol}": port for protocol, port in converting.items()}
+            ports = running.enter_context(servers.embedded(model, _THREADS, server_named(runtime)))
+            called |= {(f"{runtime}-{each}", each): ports[api] for each, api in _PORTS_OF.items()}
         with ExitStack() as of_five:
-            _check_agreement(_sides(of_five, model, _payload(5), ports), 5)
-        sides = _sides(running, model, payload, ports)
+            _check_agreement(_sides(of_five, model, _payload(5), called), 5)
+        sides = _sides(running, model, payload, called)
         if not options.without_kserve:
             kserve_port = running.enter_context(_kserve(model))
             sides["kserve"] = running.enter_context(_side("rest", str(kserve_port), payload["rest"]))
@@ -165,20 +167,23 @@ def _payload(batch: int) -> dict[str, str]:
     (request,) = payload.requests
     (image,) = request.inputs
     BUILD.mkdir(parents=True, exist_ok=True)
-    images, *bodies = (BUILD / f"payload-{batch}.{kind}" for kind in ("npy", "json", "pb"))
+    images = BUILD / f"payload-{batch}.npy"
     np.save(images, np.frombuffer(image.data, image.stored).reshape(image.shape).astype(image.dtype))
-    for protocol, body in zip(("rest", "grpc"), bodies, strict=True):
+    bodies = {protocol: BUILD / f"payload-{batch}.{protocol}" for protocol in _PORTS_OF}
+    for protocol, body in bodies.items():
         body.write_bytes(photograph_body(protocol, batch))
-    return {"images": str(images), "rest": str(bodies[0]), "grpc": str(bodies[1])}
+    return {"images": str(images), **{protocol: str(body) for protocol, body in bodies.items()}}
 
 
-def _sides(running: ExitStack, model: Path, payload: dict[str, str], ports: dict[str, int]) -> dict[str, Side]:
+def _sides(
+    running: ExitStack, model: Path, payload: dict[str, str], called: dict[tuple[str, str], int]
+) -> dict[str, Side]:
+    """The bare calls, and what is called over a protocol: by its name and the protocol, the port."""
     of_model = (str(model / "1"), payload["images"], str(_THREADS))
     calls: dict[str, tuple[str, ...]] = {
         kind: (kind, *of_model) for kind in ("bare", "bare-frozen", *(f"{runtime}-bare" for runtime in _CONVERTING))
     }
-    for name, port in ports.items():
-        protocol = name.rpartition("-")[2]
+    for (name, protocol), port in called.items():
         calls[name] = (protocol, str(port), payload[protocol])
     return {name: running.enter_context(_side(*arguments)) for name, arguments in calls.items()}
 

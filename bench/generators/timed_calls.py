@@ -25,13 +25,33 @@ Kind = tuple[Callable[[], Call], Callable[[Any], Any]]
 
 def rest(port: str, body_file: str) -> Kind:
     """REST calls with the standard library, over one kept connection a user."""
+    return _posting(port, "/v1/models/resnet:predict", body_file), lambda answer: json.loads(answer)["predictions"]
+
+
+def v2_binary(port: str, body_file: str) -> Kind:
+    """Calls of the Open Inference Protocol with the values behind the JSON, as `rest` in the rest."""
+
+    def predictions(answer: bytes) -> Any:  # noqa: ANN401 - a nested list
+        described, _ = json.JSONDecoder().raw_decode(answer.decode("latin-1"))
+        [output] = described["outputs"]
+        size = output["parameters"]["binary_data_size"]
+        return np.frombuffer(answer[-size:], np.float32).reshape(output["shape"]).tolist()
+
+    return _posting(port, "/v2/models/resnet/infer", body_file, json_is_first=True), predictions
+
+
+def _posting(port: str, path: str, body_file: str, *, json_is_first: bool = False) -> Callable[[], Call]:
+    """Posts a body; where JSON is first in it, with the header that says where that ends."""
     body = Path(body_file).read_bytes()
+    headers = {"Content-Type": "application/json"}
+    if json_is_first:
+        headers = {"Inference-Header-Content-Length": str(json.JSONDecoder().raw_decode(body.decode("latin-1"))[1])}
 
     def user() -> Call:
         connection = http.client.HTTPConnection("127.0.0.1", int(port))
 
         def call() -> bytes:
-            connection.request("POST", "/v1/models/resnet:predict", body, {"Content-Type": "application/json"})
+            connection.request("POST", path, body, headers)
             response = connection.getresponse()
             answer = response.read()
             if response.status != http.client.OK:
@@ -40,7 +60,7 @@ def rest(port: str, body_file: str) -> Kind:
 
         return call
 
-    return user, lambda answer: json.loads(answer)["predictions"]
+    return user
 
 
 def grpc(port: str, request_file: str) -> Kind:
@@ -123,6 +143,7 @@ def _tensorflow(threads: str) -> Any:  # noqa: ANN401 - the module
 
 KINDS: dict[str, Callable[..., Kind]] = {
     "rest": rest,
+    "v2-binary": v2_binary,
     "grpc": grpc,
     "bare": bare,
     "bare-frozen": bare_frozen,
