@@ -1,6 +1,6 @@
-"""The load generator beside Triton's client, against MLServer and against the embedded server: same answers and counts.
+"""The load generator beside Triton's client, against MLServer, KServe and the embedded server: same answers and counts.
 
-MLServer and Triton's client are not this project's, and run in an environment of their own.
+MLServer, KServe's Python server and Triton's client are not this project's, and run in environments of their own.
 """
 
 import json
@@ -45,16 +45,15 @@ LOAD = ClosedLoopPlan(mode="closed", users=2, spawn_rate_per_s=10, wait_s=0.02, 
 class Served:
     url: str
     grpc_url: str
-    counted_at: str | None
-    """The page with the server's own count of answered requests."""
+    counted_at: str | None = None
+    """The page with the server's own count of predictions."""
+    counter: str = ""
 
     def count(self) -> int:
         assert self.counted_at
         with urllib.request.urlopen(self.counted_at, timeout=10) as answer:
             page = answer.read().decode()
-        return int(
-            sum(float(each) for each in re.findall(r"^model_infer_request_success_total\S* (\S+)$", page, re.MULTILINE))
-        )
+        return int(sum(float(each) for each in re.findall(rf"^{self.counter}{{\S* (\S+)$", page, re.MULTILINE)))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +79,23 @@ def mlserver(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     url = f"http://127.0.0.1:{ports['http']}"
     command = [str(python), "-m", "mlserver.cli.main", "start", str(folder)]
     with ready(command, f"{url}/v2/models/scores/ready", "mlserver.log"):
-        yield Served(url, f"grpc://127.0.0.1:{ports['grpc']}", f"http://127.0.0.1:{ports['metrics']}/metrics")
+        yield Served(
+            url,
+            f"grpc://127.0.0.1:{ports['grpc']}",
+            f"http://127.0.0.1:{ports['metrics']}/metrics",
+            "model_infer_request_success_total",
+        )
+
+
+@pytest.fixture(scope="module")
+def kserve() -> Iterator[Served]:
+    python = python_with(ROOT / "tools/requirements/kserve.txt").absolute()
+    ports = {name: free_port() for name in ("http", "grpc")}
+    url = f"http://127.0.0.1:{ports['http']}"
+    command = [str(python), str(HERE / "kserve_server.py"), *map(str, ports.values())]
+    with ready(command, f"{url}/v2/models/scores/ready", "kserve.log"):
+        # KServe's Model.__call__ times each call of predict, over either protocol: model.py and metrics.py of 0.21.0.
+        yield Served(url, f"grpc://127.0.0.1:{ports['grpc']}", f"{url}/metrics", "request_predict_seconds_count")
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +112,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("models") / "scores"
     tf.saved_model.save(module, str(folder / "1"), signatures={"serving_default": scores})
     with embedded(folder, 1) as ports:
-        yield Served(f"http://127.0.0.1:{ports['rest']}", f"grpc://127.0.0.1:{ports['grpc']}", None)
+        yield Served(f"http://127.0.0.1:{ports['rest']}", f"grpc://127.0.0.1:{ports['grpc']}")
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +121,7 @@ def served(request: pytest.FixtureRequest) -> Served:
     return found
 
 
-@pytest.mark.parametrize("served", ["mlserver", "own"], indirect=True)
+@pytest.mark.parametrize("served", ["mlserver", "kserve", "own"], indirect=True)
 def test_a_server_says_itself_what_its_model_takes(served: Served) -> None:
     settings = parse_service(
         {
@@ -126,7 +141,7 @@ def test_a_server_says_itself_what_its_model_takes(served: Served) -> None:
         ("scores", "float32", (None, 2)),
         ("label", STRING, (None,)),
     }
-    assert found.server in {"mlserver", "shapebench-embedded"}, found.server
+    assert found.server in {"mlserver", "kserve", "shapebench-embedded"}, found.server
     assert found.server_version[0].isdigit()
 
 
@@ -187,6 +202,9 @@ def by_triton(python: Path, served: Served, encoding: str) -> dict[str, Any]:
     [
         ("mlserver", "v2-rest", "json"),
         ("mlserver", "v2-grpc", "grpc"),
+        ("kserve", "v2-rest", "json with its type"),
+        ("kserve", "v2-binary", "binary"),
+        ("kserve", "v2-grpc", "grpc"),
         ("own", "v2-rest", "json"),
         ("own", "v2-binary", "binary"),
         ("own", "v2-grpc", "grpc"),
@@ -215,10 +233,11 @@ def test_the_generator_and_tritons_client_get_the_same_answers(
         assert served.count() - counted == len(ok) + 2 * len(NUMBERS)
 
 
-def test_a_request_that_mlserver_refuses_is_reported_before_anything_is_measured(
-    mlserver: Served, tmp_path: Path
+@pytest.mark.parametrize("served", ["mlserver", "kserve"], indirect=True)
+def test_a_request_that_a_server_refuses_is_reported_before_anything_is_measured(
+    served: Served, tmp_path: Path
 ) -> None:
     (one, *_) = payload().requests
     without_text = Payload("serving_default", (Request(one.inputs[:1]),))
     with pytest.raises(NotPreparedError, match="http_"):
-        generated(mlserver, "v2-rest", tmp_path, without_text)
+        generated(served, "v2-rest", tmp_path, without_text)
