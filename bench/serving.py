@@ -109,7 +109,7 @@ def main() -> None:
         sides = _sides(running, model, payload, called)
         if not options.without_kserve:
             kserve_port = running.enter_context(_kserve(model))
-            sides["kserve"] = running.enter_context(_side("rest", str(kserve_port), payload["rest"]))
+            sides["kserve"] = running.enter_context(side("rest", str(kserve_port), payload["rest"]))
         _check_agreement(sides, 1)
         alone = _rounds(sides, 1, options.rounds, options.seconds)
         saturated = _rounds(sides, _SATURATING_USERS, options.rounds, options.seconds)
@@ -185,13 +185,15 @@ def _sides(
     }
     for (name, protocol), port in called.items():
         calls[name] = (protocol, str(port), payload[protocol])
-    return {name: running.enter_context(_side(*arguments)) for name, arguments in calls.items()}
+    return {name: running.enter_context(side(*arguments)) for name, arguments in calls.items()}
 
 
 @contextmanager
-def _side(*arguments: str) -> Iterator[Side]:
+def side(*arguments: str, **environment: str) -> Iterator[Side]:
+    """A process that times calls: a kind of `bench.generators.timed_calls`, and that kind's arguments."""
     command = [sys.executable, "-m", "bench.generators.timed_calls", *arguments]
-    with servers.process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with servers.process(command, env=os.environ | environment, **pipes) as process:
         yield Side(process)
 
 

@@ -26,6 +26,7 @@ _LONGEST = (
     "engine/gke/test_policies.py",
     "engine/test_failures.py",
     "engine/gke/test_stand_ins.py",
+    "engine/sweep/test_three_servers.py",
     "engine/sweep/test_local_sweep.py",
     "engine/gke/test_preflight.py",
     "engine/load/test_load_in_cluster.py",

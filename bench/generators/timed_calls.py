@@ -83,53 +83,58 @@ def grpc(port: str, request_file: str) -> Kind:
     return user, predictions
 
 
-def bare(version_folder: str, images_file: str, threads: str) -> Kind:
-    """Calls of the SavedModel's signature from one thread a user: the least that any server has to do."""
-    tf, images = _tensorflow(threads), np.load(images_file)
+def bare(version_folder: str, input_file: str, threads: str) -> Kind:
+    """Calls of the SavedModel's signature from one thread a user: the least that any server has to do.
+
+    Here and in the other bare calls the model has one input and one output.
+    """
+    tf, values = _tensorflow(threads), np.load(input_file)
     signature = tf.saved_model.load(version_folder).signatures["serving_default"]
+    (name,), (output,) = signature.structured_input_signature[1], signature.structured_outputs
 
     def call() -> Any:  # noqa: ANN401 - an array
-        return signature(image_input=tf.constant(images))["resnet50"].numpy()
+        return signature(**{name: tf.constant(values)})[output].numpy()
 
     return lambda: call, np.ndarray.tolist
 
 
-def bare_frozen(version_folder: str, images_file: str, threads: str) -> Kind:
+def bare_frozen(version_folder: str, input_file: str, threads: str) -> Kind:
     """The same with the variables as constants, as the embedded server loads a model."""
     _tensorflow(threads)
     from serving.model.loaded_model import LoadedModel  # noqa: PLC0415 - imports TensorFlow
 
-    images = np.load(images_file)
-    signature = LoadedModel("resnet", 1, Path(version_folder)).signature("")
+    values = np.load(input_file)
+    signature = LoadedModel("model", 1, Path(version_folder)).signature("")
     if signature is None:
         raise RuntimeError(f"{version_folder} has no default signature")
-    return lambda: lambda: signature.run({"image_input": images})["resnet50"], np.ndarray.tolist
+    (name,), (output,) = signature.inputs, signature.output_names
+    return lambda: lambda: signature.run({name: values})[output], np.ndarray.tolist
 
 
-def openvino_bare(version_folder: str, images_file: str, threads: str) -> Kind:
+def openvino_bare(version_folder: str, input_file: str, threads: str) -> Kind:
     """Calls of OpenVINO's own conversion, with the settings of the server and a request a user."""
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # it would report the import to its makers
     import openvino  # noqa: PLC0415 - other kinds do not need it
 
     config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": int(threads), "NUM_STREAMS": int(threads)}
     compiled = openvino.Core().compile_model(openvino.convert_model(version_folder), "CPU", config)
-    images = np.load(images_file)
+    values = np.load(input_file)
 
     def user() -> Call:
         request = compiled.create_infer_request()
-        return lambda: request.infer([images])[0]
+        return lambda: request.infer([values])[0]
 
     return user, np.ndarray.tolist
 
 
-def onnxruntime_bare(version_folder: str, images_file: str, threads: str) -> Kind:
+def onnxruntime_bare(version_folder: str, input_file: str, threads: str) -> Kind:
     """Calls of an `InferenceSession` of the model that the server has converted, with the server's settings."""
     from serving.model.onnx_runtime import onnxruntime, session_options  # noqa: PLC0415 - other kinds do not need it
 
     kept = Path(version_folder).parent.parent.glob("onnxruntime-*/model.onnx")
     newest = max(kept, key=lambda path: path.stat().st_mtime)
     session = onnxruntime.InferenceSession(newest, session_options(int(threads)), providers=["CPUExecutionProvider"])
-    inputs = {session.get_inputs()[0].name: np.load(images_file)}
+    inputs = {session.get_inputs()[0].name: np.load(input_file)}
     return lambda: lambda: session.run(None, inputs)[0], np.ndarray.tolist
 
 
