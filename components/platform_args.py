@@ -32,8 +32,8 @@ class PlatformArgs:
 
     @cached_property
     def sent(self) -> Sent:
-        """What requests carry; raises SettingsError where the model does not take it."""
-        return sent(self.model, self.settings.payload, self.checkout)
+        """What requests carry; raises SettingsError where model or protocol do not take it."""
+        return sent(self.model, self.settings.payload, self.checkout, self.settings.sent_over)
 
     @cached_property
     def payload_parts(self) -> dict[str, bytes]:

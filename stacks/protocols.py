@@ -5,7 +5,7 @@ How a request is written and an answer read is in loadtest/generator/clients.
 
 from typing import Literal, NamedTuple, get_args
 
-ProtocolName = Literal["rest", "grpc", "v2-rest", "v2-binary", "v2-grpc"]
+ProtocolName = Literal["rest", "grpc", "v2-rest", "v2-binary", "v2-grpc", "image"]
 
 # Locust's image, and the same with OpenTelemetry's packages, which include grpcio and protobuf.
 PLAIN_GENERATOR_IMAGE = "locustio/locust:2.46.6"
@@ -62,6 +62,15 @@ V2_REST = ProtocolFacts(
 )
 V2_BINARY = ProtocolFacts("v2-binary", "the Open Inference Protocol's binary tensors", "-v2binary", over_grpc=False)
 V2_GRPC = ProtocolFacts("v2-grpc", "the Open Inference Protocol over gRPC", "-v2grpc", over_grpc=True)
+# Which requests can be uploads is checked where the files are made: loadtest/run/uploads.py. Answers are REST's.
+IMAGE = ProtocolFacts(
+    "image",
+    "the published FastAPI experiment's JPEG upload",
+    "-image",
+    over_grpc=False,
+    not_carried=REST.not_carried,
+    instead="grpc",
+)
 
-PROTOCOLS = {each.name: each for each in (REST, GRPC, V2_REST, V2_BINARY, V2_GRPC)}
+PROTOCOLS = {each.name: each for each in (REST, GRPC, V2_REST, V2_BINARY, V2_GRPC, IMAGE)}
 NAMES: tuple[str, ...] = get_args(ProtocolName)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from stacks.images import name_and_version
-from stacks.protocols import GRPC, REST, V2_BINARY, V2_GRPC, V2_REST, ProtocolFacts
+from stacks.protocols import GRPC, IMAGE, REST, V2_BINARY, V2_GRPC, V2_REST, ProtocolFacts
 
 
 class ServerFacts(NamedTuple):
@@ -22,7 +22,7 @@ class ServerFacts(NamedTuple):
 
 
 # The front of this project's own servers.
-_OURS = (REST, GRPC, V2_REST, V2_BINARY, V2_GRPC)
+_OURS = (REST, GRPC, V2_REST, V2_BINARY, V2_GRPC, IMAGE)
 
 EMBEDDED = ServerFacts("shapebench-embedded", "embedded", "shapebench's embedded server", "shapebench-embedded", _OURS)
 OPENVINO = ServerFacts(

@@ -76,7 +76,7 @@ class ServiceSettings(Measurement):
         ProtocolName,
         Field(
             description="What requests are sent over: v2-rest, v2-binary or v2-grpc (the Open Inference Protocol), rest"
-            " or grpc (TensorFlow Serving's)."
+            " or grpc (TensorFlow Serving's), or image (a JPEG upload, which this project's own servers decode)."
         ),
     ] = "v2-rest"
     model: Annotated[ServedModelSettings, Field(description="The model: its name, and what is sent to it.")]
@@ -99,7 +99,7 @@ class ServiceSettings(Measurement):
 
     @property
     def speaks_v2(self) -> bool:
-        """Whether it speaks the Open Inference Protocol, not TensorFlow Serving's APIs."""
+        """Whether the Open Inference Protocol's metadata describe its model; else TensorFlow Serving's do."""
         return self.sent_over not in (REST, GRPC)
 
     @model_validator(mode="after")

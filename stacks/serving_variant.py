@@ -58,7 +58,8 @@ class ServingSettings(Frozen):
         ProtocolName,
         Field(
             description="What the generator sends; the server answers all that it speaks whatever this says. Give rest"
-            " or grpc, or where the server speaks the Open Inference Protocol v2-rest, v2-binary or v2-grpc."
+            " or grpc, or where the server speaks the Open Inference Protocol v2-rest, v2-binary or v2-grpc. With this"
+            " project's own servers image uploads a JPEG, which the server decodes."
         ),
     ]
     intra_op: Annotated[

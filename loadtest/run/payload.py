@@ -3,14 +3,16 @@
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from loadtest.generator.payload import FLOATS, STRING, Output, Payload, Request, Tensor, packed, strings
 from loadtest.run.recorded_requests import recorded_requests
+from loadtest.run.uploads import as_uploads
 from stacks.models import GENERATED, Model, TensorSpec
 from stacks.payload import PayloadSettings
+from stacks.protocols import IMAGE, ProtocolFacts
 
 PHOTOGRAPH = Path(__file__).parents[1] / "payload" / "chelsea.jpg"
 
@@ -28,8 +30,16 @@ class Sent:
     description: str | None
 
 
-def sent(model: Model, settings: PayloadSettings, checkout: Path) -> Sent:
-    """Recorded requests where the settings name them; raises SettingsError where these are not the model's."""
+def sent(model: Model, settings: PayloadSettings, checkout: Path, protocol: ProtocolFacts) -> Sent:
+    """Recorded requests where the settings name them, as the protocol sends them.
+
+    Raises SettingsError where they are not the model's, or the protocol cannot send them.
+    """
+    what = _sent(model, settings, checkout)
+    return replace(what, payload=as_uploads(what.payload)) if protocol == IMAGE else what
+
+
+def _sent(model: Model, settings: PayloadSettings, checkout: Path) -> Sent:
     if settings.path is None:
         return Sent(payload_of(model), model.requests)
     requests, digest = recorded_requests(settings.path, checkout, model)

@@ -71,7 +71,7 @@ class ServiceLoadTest(LoadTest[ServiceInputs, LocalLoadTestInputs]):
         served = _served(settings, operation)
         folder = Path.cwd()
         try:
-            what = sent(served.model, settings.payload, folder)
+            what = sent(served.model, settings.payload, folder, settings.sent_over)
         except SettingsError as error:
             raise ResourceError(as_input(str(error))) from None
         return LocalLoadTestInputs(

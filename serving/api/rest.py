@@ -1,4 +1,4 @@
-"""TF Serving's REST API and the Open Inference Protocol's, as a FastAPI application."""
+"""TF Serving's REST API, the Open Inference Protocol's and image uploads, as a FastAPI application."""
 
 import asyncio
 import threading
@@ -17,8 +17,10 @@ from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from serving.api.image_codec import decode_image
 from serving.api.json_codec import decode, encode
 from serving.api.served_model import ServedModel, find_signature, model_spec, signature_def_map
+from serving.api.upload import uploaded
 from serving.api.v2_codec import decode_infer, encode_infer
 from serving.api.v2_metadata import model_metadata, server_metadata
 from serving.errors import Code, ServingError, invalid_argument, too_large
@@ -27,8 +29,10 @@ from serving.model.loaded_model import SavedModel
 from serving.request_memory import RequestMemory, too_slow
 
 _T = TypeVar("_T")
-# What decodes a request's text; what that returns computes the answer.
+# What decodes a request's body; what that returns computes the answer.
 _Compute = Callable[[SavedModel, bytes], Callable[[], Response]]
+# As in the published FastAPI experiment: api/main.py in github.com/sayakpaul/ml-deployment-k8s-fastapi.
+IMAGE_PATH = "/predict/image"
 # Of the extension for binary tensors.
 _BINARY_HEADER = "inference-header-content-length"
 # Larger bodies, and zipped ones, are decoded one at a time; after a still larger one its memory is returned.
@@ -76,6 +80,7 @@ class RestApi:
         for path in ("/v2/health/live", "/v2/health/ready"):
             app.add_api_route(path, self.health, methods=["GET"])
         app.add_api_route("/v2", self.server_metadata, methods=["GET"])
+        app.add_api_route(IMAGE_PATH, self.predict_image, methods=["POST"])
         if prometheus_path is not None:
             app.add_api_route(prometheus_path, self.metrics, methods=["GET"])
         for api in ("v1", "v2"):
@@ -100,6 +105,10 @@ class RestApi:
     async def infer(self, request: Request) -> Response:
         json_size = request.headers.get(_BINARY_HEADER)
         return await self._computed(request, lambda model, text: self._infer(model, text, json_size))
+
+    async def predict_image(self, request: Request) -> Response:
+        content_type = request.headers.get("content-type", "")
+        return await self._computed(request, lambda model, body: self._predict_image(model, body, content_type))
 
     async def unimplemented(self, request: Request) -> Response:
         raise ServingError(Code.UNIMPLEMENTED, f"The embedded server answers :predict only, not {request.url.path}")
@@ -140,7 +149,10 @@ class RestApi:
         raise invalid_argument(f"Malformed request: {request.method} {request.url.path}")
 
     def _find_model(self, request: Request) -> SavedModel:
+        """The one that the path names; the one that is served where a path has no model."""
         parameters = request.path_params
+        if "name" not in parameters:
+            return self._served.model
         return self._served.find(parameters["name"], parameters.get("version"), parameters.get("label"))
 
     def _answer(self, model: SavedModel, body: bytearray, encoding: str, compute: _Compute) -> Response:
@@ -175,6 +187,12 @@ class RestApi:
             return Response(body, media_type="application/octet-stream", headers={_BINARY_HEADER: str(size)})
 
         return answer
+
+    def _predict_image(self, model: SavedModel, body: bytes, content_type: str) -> Callable[[], Response]:
+        """The same of an image."""
+        signature = find_signature(model, "")
+        inputs = decode_image(uploaded(body, content_type), signature)
+        return lambda: _json(encode(self._served.predict(signature, inputs), row=True))
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         try:

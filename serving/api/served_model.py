@@ -15,7 +15,7 @@ from stacks.serving_variant import Batching
 class ServedModel:
     def __init__(self, model: SavedModel, batching: Batching | None, metrics: Metrics) -> None:
         self.metrics = metrics
-        self._model = model
+        self.model = model
         # One batcher per signature, as in TF Serving: only calls of the same signature can be merged.
         self._batchers = (
             {name: Batcher(signature.run, batching, metrics) for name, signature in model.signatures.items()}
@@ -29,10 +29,10 @@ class ServedModel:
             raise invalid_argument("Missing model name in request: ModelSpec has no name specified.")
         if label:
             raise invalid_argument(f"Unrecognized servable version label: {label}")
-        if name != self._model.name or version not in {None, self._model.version}:
+        if name != self.model.name or version not in {None, self.model.version}:
             servable = f"Latest({name})" if version is None else f"Specific({name}, {version})"
             raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {servable}")
-        return self._model
+        return self.model
 
     def predict(self, signature: Signature, inputs: Tensors, output_filter: Sequence[str] = ()) -> Outputs:
         """Run `inputs`, in a batch if batching is on. Raises ServingError for an invalid request."""
@@ -45,13 +45,13 @@ class ServedModel:
 
     def status(self, name: str, version: int | None = None) -> get_model_status_pb2.GetModelStatusResponse:
         """The state of a model: AVAILABLE, because the server answers only after loading and warm-up."""
-        if name != self._model.name:
+        if name != self.model.name:
             raise ServingError(Code.NOT_FOUND, f"Could not find any versions of model {name}")
-        if version not in {None, self._model.version}:
+        if version not in {None, self.model.version}:
             raise ServingError(Code.NOT_FOUND, f"Could not find version {version} of model {name}")
         response = get_model_status_pb2.GetModelStatusResponse()
         response.model_version_status.add(
-            version=self._model.version, state=get_model_status_pb2.ModelVersionStatus.AVAILABLE
+            version=self.model.version, state=get_model_status_pb2.ModelVersionStatus.AVAILABLE
         ).status.error_message = ""
         return response
 

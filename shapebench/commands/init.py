@@ -26,6 +26,7 @@ from stacks.models import RESNET50
 from stacks.new_stack import DEFAULT_ZONE, new_config, zone_config
 from stacks.objective import QUANTILES
 from stacks.payload import PayloadSettings
+from stacks.protocols import REST
 from stacks.shapes import shape_name
 from tools.console import SetupError
 from tools.new_file import write_new_file
@@ -87,7 +88,7 @@ class Draft:
         model = RESNET50
         if shown:
             model = model_of(shown.settings, ROOT, is_recorded=path is not None, protocol=shown.protocol)
-        self._payload = sent(model, PayloadSettings(path=path), ROOT).payload.to_bytes()
+        self._payload = sent(model, PayloadSettings(path=path), ROOT, REST).payload.to_bytes()
         self.shown = shown
         keys = {"shapebench:model": shown.settings.model_dump(exclude_defaults=True)} if shown else {}
         return keys | ({"shapebench:payload": {"path": path}} if path else {})

@@ -18,9 +18,9 @@ import tensorflow as tf
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from bench.servers.processes import embedded, free_port
-from provider.resource import Operation
+from provider.resource import Operation, ResourceError
 from provider.resources.service_load_test import ServiceLoadTest
-from stacks.protocols import PROTOCOLS
+from stacks.protocols import IMAGE, PROTOCOLS
 from stacks.servers import EMBEDDED
 from tools.pins import ROOT
 
@@ -192,7 +192,21 @@ def sums(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         yield {"url": f"http://127.0.0.1:{ports['rest']}", "grpcAddress": f"127.0.0.1:{ports['grpc']}"}
 
 
-@pytest.mark.parametrize("protocol", [each.name for each in EMBEDDED.protocols])
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A model that takes images, behind the same server."""
+    module = tf.Module()
+    mean = tf.function(
+        lambda image: {"mean": tf.reduce_mean(image, (1, 2))},
+        input_signature=[tf.TensorSpec((None, 16, 24, 3), name="image")],
+    )
+    folder = tmp_path_factory.mktemp("models") / "colours"
+    tf.saved_model.save(module, str(folder / "1"), signatures={"serving_default": mean})
+    with embedded(folder, 1) as ports:
+        yield {"url": f"http://127.0.0.1:{ports['rest']}"}
+
+
+@pytest.mark.parametrize("protocol", [each.name for each in EMBEDDED.protocols if each != IMAGE])
 def test_a_service_is_measured_over_each_protocol(
     sums: dict[str, str], protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +228,39 @@ def test_a_service_is_measured_over_each_protocol(
         run.serving.model.requests
         == "serving_default a float32 [1, 3] from 0 to 1; serving_default b int32 [1, 3] from 1 to 9"
     )
+
+
+def uploads(**changes: Any) -> dict[str, Any]:
+    return {
+        "service": "colours",
+        "protocol": "image",
+        "model": {"name": "colours", "ranges": {"image": [0, 255]}},
+        "shape": {"machineType": "c3d-highcpu-4", "nodes": 3},
+        "load": {"profile": "smoke", "durationS": 2},
+        **changes,
+    }
+
+
+def test_a_service_that_takes_images_is_measured_over_uploads(
+    colours: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    inputs = uploads(**colours)
+    made = ServiceLoadTest().create(ServiceLoadTest().check(inputs), Operation(print, print))
+    [run] = ResultsStore("results").scan().manifests
+    assert made["headline"]["error_rate"] == 0
+    assert (run.serving.protocol, run.validity.verdict) == ("image", "valid")
+    assert run.serving.model.requests == "serving_default image float32 [1, 16, 24, 3] from 0 to 255"
+
+
+def test_a_service_that_takes_no_image_is_one_clear_error_over_uploads(
+    sums: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    inputs = uploads(url=sums["url"], model={"name": "sums"})
+    with pytest.raises(ResourceError, match=r"JPEG upload carries one image, but the model has the inputs a, b"):
+        ServiceLoadTest().create(ServiceLoadTest().check(inputs), Operation(print, print))
+    assert not Path("results").exists()
 
 
 def test_the_page_about_it_quotes_the_example() -> None:

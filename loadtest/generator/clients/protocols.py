@@ -31,6 +31,7 @@ PROTOCOLS = {
     "v2-rest": _Protocol("v2_request:v2_body_of", "v2_rest_client:v2_rest_clients"),
     "v2-binary": _Protocol("v2_request:v2_binary_body_of", "v2_rest_client:v2_rest_clients"),
     "v2-grpc": _Protocol("v2_grpc:v2_grpc_body_of", "v2_grpc:v2_grpc_clients"),
+    "image": _Protocol("image_request:image_body_of", "image_client:image_clients"),
 }
 
 

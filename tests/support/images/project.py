@@ -23,8 +23,9 @@ CACHE = ROOT / ".cache/images"
 
 # What serving/ and loadtest/ import; their requirements are added.
 _SERVER = (
-    "fastapi", "grpcio", "grpcio-health-checking", "httptools", "numpy", "openvino", "orjson", "prometheus-client",
-    "protobuf", "pydantic", "pysimdjson", "tensorflow", "tensorflow-serving-api", "uvicorn", "uvloop",
+    "fastapi", "grpcio", "grpcio-health-checking", "httptools", "numpy", "openvino", "orjson", "pillow",
+    "prometheus-client", "protobuf", "pydantic", "pysimdjson", "tensorflow", "tensorflow-serving-api", "uvicorn",
+    "uvloop",
 )  # fmt: skip
 _GENERATOR = ("grpcio", "locust", "protobuf")
 

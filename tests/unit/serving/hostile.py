@@ -1,12 +1,15 @@
 """Requests that cost a server far more than their sender, of a model with an input `image_input`."""
 
 import gzip
+import struct
 
 import numpy as np
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import predict_pb2
 
+from serving.api.jpeg_segments import MAX_SCANS
 from serving.api.v2_messages import MESSAGES
+from tests.unit.serving.uploads import form, jpeg, part, picture, with_scans, with_segments, with_size
 
 MIB = 1 << 20
 
@@ -76,6 +79,55 @@ def v2_requests() -> dict[str, bytes]:
         f"a JSON of {size[:9]!r} bytes": _http(infer, b"{}", b"Inference-Header-Content-Length: " + size)
         for size in (b"-1", b"1" * 5000, b"\xb2", b"1", b"2.0")
     }
+
+
+def image_uploads() -> dict[str, bytes]:
+    """Whole HTTP requests with an image, or with what says that it is one."""
+    side = 4096
+    large = picture(side, side)
+    # Of one colour, so that a scan takes few bytes.
+    flat = jpeg(large.point(lambda _: 99), progressive=True, subsampling=0)
+    # Entries of EXIF that name the same 60 KB again and again.
+    entries = b"".join(struct.pack(">HHII", tag, 7, 60_000, 8) for tag in range(5000))
+    exif = b"Exif\0\0MM\0*\0\0\0\x08" + struct.pack(">H", 5000) + entries
+    size = struct.pack(">II", 60_000, 60_000)
+    images = {
+        "a JPEG of 60,000 x 60,000": with_size(jpeg(), 60_000, 60_000),
+        "a progressive JPEG of 60,000 x 60,000": with_size(jpeg(progressive=True), 60_000, 60_000),
+        "a PNG of 60,000 x 60,000": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + size + b"\x08\x02\0\0\0" + b"\0" * 4,
+        "as many pixels as fit": jpeg(large),
+        "as many pixels as fit, progressive": jpeg(large, progressive=True, subsampling=0),
+        "as many pixels as fit, of four colours": jpeg(large.convert("CMYK"), progressive=True, subsampling=0),
+        "as many scans and pixels as fit": with_scans(flat, MAX_SCANS + 1 - flat.count(b"\xff\xda")),
+        "100,000 scans": with_scans(flat, 100_000),
+        "a small file of many pixels": with_size(jpeg(), side, side),
+        "truncated": jpeg(large)[:-1000],
+        "one row": with_size(jpeg(), 1, 65_000),
+        "one column": with_size(jpeg(), 65_000, 1),
+        "EXIF of 300 MB": with_segments(jpeg(), *[(0xE1, exif[:65_000])] * 100),
+        "a profile of 16 MB": with_segments(jpeg(), *[(0xE2, b"ICC_PROFILE\0" + b"\1" * 65_000)] * 255),
+        "4 Mi segments": with_segments(jpeg(), *[(0xFE, b"")] * (4 * MIB)),
+        "16 MiB of fill bytes": b"\xff\xd8" + b"\xff" * (16 * MIB),
+        "a scan of 16 MiB": jpeg() + b"\0" * (16 * MIB),
+        "256 MiB of zeros": gzip.compress(b"\xff\xd8" + b"\0" * (256 * MIB), 1),
+    }
+    forms = {
+        "100,000 parts": form(*[part(b"")] * 100_000),
+        "a form in a form": form(part(form(*[part(b"x", boundary=b"inner")] * 100_000, boundary=b"inner"))),
+        "a boundary that does not end": b"--edge\r\n" + b"\r\n--edg" * (2 * MIB),
+        "a boundary again and again": b"--edge\r\n" * (2 * MIB),
+        "headers without end in a form": b"--edge\r\nContent-Disposition: " + b"; filename" * (2 * MIB),
+        "a file of 16 MiB": form(part(b"\xff\xd8" + b"\0" * (16 * MIB))),
+    }
+    predict = b"POST /predict/image"
+    as_form = b"Content-Type: multipart/form-data; boundary="
+    return (
+        {name: _http(predict, body, b"Content-Type: image/jpeg", zipped=body[:2] == b"\x1f\x8b")
+         for name, body in images.items()}
+        | {name: _http(predict, body, as_form + b"edge") for name, body in forms.items()}
+        | {"a boundary of 30 KiB": _http(predict, b"--" + b"x" * (30 << 10), as_form + b"x" * (30 << 10)),
+           "a boundary of quotes": _http(predict, b"--", as_form + b'"' * (30 << 10))}
+    )  # fmt: skip
 
 
 def grpc_messages() -> dict[str, bytes]:

@@ -19,7 +19,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from serving.lifecycle import CUT_OFF
 from tests.unit.serving.conftest import running_server
-from tests.unit.serving.hostile import MIB, grpc_messages, rest_requests, v2_grpc_messages, v2_requests
+from tests.unit.serving.hostile import MIB, grpc_messages, image_uploads, rest_requests, v2_grpc_messages, v2_requests
 
 MODEL = os.environ.get("SERVING_MODEL")
 SHAPE = (1, 224, 224, 3) if MODEL else (1, 4, 4, 3)
@@ -74,7 +74,7 @@ def within_limits(server, rest, send, good, hostile) -> None:
     assert peak - rest <= MAX_MORE_BYTES
 
 
-@pytest.mark.parametrize("requests", [rest_requests, v2_requests])
+@pytest.mark.parametrize("requests", [rest_requests, v2_requests, image_uploads])
 def test_hostile_rest_requests_cost_no_more_than_the_limits(hostile_server, requests):
     server, rest = hostile_server
     instances = {"instances": np.zeros(SHAPE).tolist()}

@@ -89,6 +89,11 @@ def test_a_server_of_this_project_in_a_cluster_is_asked_what_it_speaks():
         cluster = {"kubernetes": defaults["kubernetes"] | {"servingImage": image}}
         return parse_settings(defaults | STACK | cluster | {"serving": {"protocol": protocol, "interOp": 2}})
 
-    assert parse_image("shapebench-embedded:0.1.0", "v2-rest").serving.protocol == "v2-rest"
+    for protocol in ("v2-rest", "image"):
+        assert parse_image("shapebench-embedded:0.1.0", protocol).serving.protocol == protocol
     with pytest.raises(SettingsError, match="is v2-rest, which TensorFlow Serving does not speak; set rest or grpc"):
         parse_image("tensorflow/serving:2.20.0", "v2-rest")
+    with pytest.raises(
+        SettingsError, match=r"is image, .* or shapebench:kubernetes\.servingImage or shapebench:server"
+    ):
+        parse_image("tensorflow/serving:2.20.0", "image")

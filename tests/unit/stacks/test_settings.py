@@ -347,7 +347,7 @@ def test_any_values_are_parsed_or_explained_by_a_settings_error(values):
         ({"serving": {"protocol": "rest", "interOp": -1}}, "serving.interOp is -1, which is below 1. "),
         (
             {"serving": {"protocol": "http", "interOp": 2}},
-            "protocol is 'http', which is none of 'rest', 'grpc', 'v2-rest', 'v2-binary' or 'v2-grpc'. ",
+            "protocol is 'http', which is none of 'rest', 'grpc', 'v2-rest', 'v2-binary', 'v2-grpc' or 'image'. ",
         ),
         (
             {"serving": {"protocol": "rest", "interOp": 2, "batching": True}},

@@ -4,14 +4,19 @@ import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pulumi
 import pytest
 from pulumi.runtime import mocks
 
 from components.platform_args import PlatformArgs
 from components.platforms.local import LocalPlatform
+from loadtest.generator.payload import Payload
+from loadtest.run.payload import payload_of
+from loadtest.run.uploads import as_uploads
 from stacks.explain import SettingsError
 from stacks.files import project_defaults, store_uri
+from stacks.models import RESNET50
 from stacks.settings import Settings, parse_settings
 
 # The program writes the payload there. It is removed when the tests end.
@@ -158,6 +163,19 @@ def test_more_generator_processes_than_cores_are_refused(monkeypatch):
 )
 def test_every_setting_reaches_a_resource(base, changes):
     assert registered(settings_with(**changes)) != base
+
+
+def test_the_files_of_uploads_are_made_before_the_load_test():
+    inputs = registered(settings_with(serving={"protocol": "image", "interOp": 2}))["LoadTest"]
+    payload = Payload.from_bytes(Path(inputs["payload"]).read_bytes())
+    assert payload == as_uploads(payload_of(RESNET50))
+
+
+def test_requests_that_are_no_images_are_one_error_before_a_resource_is_declared_over_uploads(tmp_path):
+    np.save(tmp_path / "bright.npy", np.full((1, 224, 224, 3), 300))
+    changes = {"payload": {"path": "bright.npy"}, "serving": {"protocol": "image", "interOp": 2}}
+    with pytest.raises(SettingsError, match=r"JPEG upload carries values from 0 to 255, but .* are from 300 to 300"):
+        LocalPlatform("local", PlatformArgs("local", settings_with(**changes), tmp_path))
 
 
 def test_requests_that_cannot_be_read_are_one_error_before_a_resource_is_declared():
