@@ -61,13 +61,22 @@ def test_a_forecast_is_graded_by_the_bill_and_by_the_overload():
     node_s = 10 * scenario.duration_s
     simulated_usd = (0.1 + 0.3 * 10) * scenario.duration_s / 3600
     graded = [
-        day.Graded(scenario, 1.02 * simulated_usd, 0.008, PlayedDay(node_s, 1000, 6, 3)),
-        day.Graded(scenario, 0.90 * simulated_usd, 0.002, PlayedDay(node_s, 1000, 12, 20)),
-        day.Graded(scenario, None, math.nan, None),
+        day.Graded(
+            scenario, 1.02 * simulated_usd, 0.008, PlayedDay(node_s, 1000, 6, 3), PlayedDay(1.01 * node_s, 1000, 6, 3)
+        ),
+        day.Graded(
+            scenario,
+            0.90 * simulated_usd,
+            0.002,
+            PlayedDay(node_s, 1000, 12, 20),
+            PlayedDay(1.2 * node_s, 1000, 12, 20),
+        ),
+        day.Graded(scenario, None, math.nan, None, None),
     ]
     found = {figure.name: figure.value for figure in day.figures(graded)}
     assert found["days without an autoscaled fleet that keeps the share"] == 1
     assert found["days whose bill is within 3 %"] == 1
+    assert found["days whose bill, simulated again, is within 3 % of it"] == 1
     assert found["worst error of the bill"] == pytest.approx(10)
     assert found["days with no more overload than forecast"] == 1
     assert found["most overload above the forecast"] == pytest.approx(1.0)
