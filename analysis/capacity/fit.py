@@ -16,14 +16,14 @@ NEAR = 1.22
 # A queue that overflows misses more the longer it is observed; beyond this multiple of the allowed share it says only
 # that the rate is too high.
 _MOST = 5.0
-_FEW_BURSTS = 10.0
 _RATES, _SLOPES = 400, 40
-# The slope before any data is log-normal. A queue that is idle for a share s of the time remembers for 1 / s² (Whitt,
-# Planning queueing simulations, Management Science 35, 1989), so bursts of misses are as long, and its slope is as
-# 1 / s: as the square root of the dispersion. Simulated queues have 0.8 to 3.7 times that root. Where misses come one
-# by one, any slope may be: the standard deviation grows by its part of the dispersion. Failures have a slope of their
-# own.
-_SLOPE_OF_BURSTS, _SLOPE_OF_FAILURES, _SLOPE_SD = 2.0, 12.0, 0.5
+# The slope before any data is log-normal. The waiting time of a queue has an exponential tail, whose rate is as the
+# share s of the time that the queue is idle (Kingman 1962), so log(share of misses) changes with log(rate) as
+# log(1 / share) / s. Such a queue remembers for 1 / s² (Whitt, Planning queueing simulations, Management Science 35,
+# 1989), and bursts of misses are as long, so s is as 1 / √dispersion. Of 50 simulated servers the slope grows only with
+# the root of log(1 / share), since bursts of rarer misses are shorter. Where misses come one by one, any slope may be:
+# the standard deviation grows by its part of the dispersion. Failures have a slope of their own.
+_SLOPE_OF_BURSTS, _SLOPE_OF_FAILURES, _SLOPE_SD = 1.3, 12.0, 0.5
 # The dispersion is an estimate: Student's t with so many degrees of freedom, rather than the normal distribution.
 _FREEDOM = 20.0
 # A step is divided into so many blocks, by which the misses scatter about the line.
@@ -42,8 +42,9 @@ def fit_capacity(
 
     Logit(share of misses) is a line in log(rate), which crosses the logit of the allowed `share` at the capacity. Its
     quasi-likelihood has the dispersion of the misses, and what is known of the slope; it is integrated over the slope.
-    The dispersion is the geometric mean of two estimates: that of the series of requests, which is the largest for any
-    size of block and so too large by chance, and that of few blocks about the line, which few bursts make too small.
+    The dispersion is a geometric mean of two estimates: that of the series of requests, which is the largest for any
+    size of block and so too large by chance, and, with half of its weight, that of few blocks about the line, which few
+    bursts make too small.
     `only_failures`: late requests are no misses, so how long bursts are says nothing of the slope.
     """
     kept_rps = max((each.rate_rps for each, flags in offered if flags.mean() <= share), default=0.0)
@@ -76,7 +77,8 @@ def _fit(
     bottom = min(log_rates.min(), top) - 1
     log_capacities = bottom + (top - bottom) * (np.arange(_RATES) + 0.5) / _RATES
     deviations = np.linspace(-3, 3, _SLOPES)
-    usual_slope = _SLOPE_OF_FAILURES if only_failures else _SLOPE_OF_BURSTS * math.sqrt(worth)
+    of_bursts = _SLOPE_OF_BURSTS * math.sqrt(worth * math.log(1 / share))
+    usual_slope = _SLOPE_OF_FAILURES if only_failures else of_bursts
     slope_sd = _SLOPE_SD if only_failures else _SLOPE_SD * (1 + 1 / worth)
     slopes = usual_slope * np.exp(slope_sd * deviations)
     logits = logit(share) + slopes[:, None] * (log_rates - log_capacities[:, None, None])
@@ -87,7 +89,7 @@ def _fit(
     deviance = (by_rate * requests / worth).sum(axis=2) + deviations**2
     best = np.unravel_index(np.argmin(deviance), deviance.shape)
     about_line = _about_line(offered, expit(logits[best]), most)
-    deviance = (by_rate * requests / math.sqrt(worth * about_line)).sum(axis=2) + deviations**2
+    deviance = (by_rate * requests / math.cbrt(worth**2 * about_line)).sum(axis=2) + deviations**2
     likely = (1 + (deviance - deviance.min()) / _FREEDOM) ** (-(_FREEDOM + 1) / 2)
     low, high = _quantiles(log_capacities, likely.sum(axis=1)).tolist()
     value = math.exp(log_capacities[np.unravel_index(np.argmax(likely), likely.shape)[0]])
@@ -111,7 +113,7 @@ def _excess(offered: Sequence[tuple[OfferedRate, Booleans]]) -> float:
     """How many requests were due per request that the rates let expect.
 
     By chance a seed has more arrivals, and so more misses, than others. The number of arrivals is a control variate
-    whose coefficient is known: the misses grow with them as with the rate (the score function again).
+    whose coefficient is known: the misses grow with them as with the rate (the score function).
     """
     gaps = [
         (each.offsets_s.size - 1, each.rate_rps * float(np.ptp(each.offsets_s)))
@@ -123,16 +125,12 @@ def _excess(offered: Sequence[tuple[OfferedRate, Booleans]]) -> float:
 
 
 def _dispersion(offered: Sequence[tuple[OfferedRate, Booleans]]) -> float:
-    """Of the requests of all rates in one series: bursts may be longer than a rate was offered.
-
-    Blocks that are not much longer than a burst show too little of its variance, which is added.
-    """
+    """Of the requests of all rates in one series: bursts may be longer than a rate was offered."""
     if not offered:
         return 1.0
     by_rate = sorted(offered, key=lambda each: each[0].rate_rps)
     response_s = np.concatenate([each.response_s for each, _ in by_rate])
-    worth = queue_dispersion(response_s, np.concatenate([flags for _, flags in by_rate]))
-    return worth * (1 + _FEW_BURSTS * worth / response_s.size)
+    return queue_dispersion(response_s, np.concatenate([flags for _, flags in by_rate]))
 
 
 def _quantiles(log_rates: Floats, likely: Floats) -> Floats:
