@@ -30,7 +30,7 @@ setup-kubernetes: setup-dev ## also build the Kubernetes, the object store and t
 setup-node: setup-dev ## also build the node for the containers of `make e2e` (8 minutes, once; root on Linux)
 	@$(IN_ENV) python -m tests.support.setup node
 
-demo: ## set up, measure two variants on this machine for five minutes, compare them, and destroy what that took
+demo: ## set up, measure two servers on this machine for five minutes, compare them, and destroy what that took
 	@echo "Sets this checkout up where it is not, then measures for five minutes."
 	@$(MAKE) --no-print-directory setup
 	@$(IN_ENV) shapebench sweep --file tools/demo.yaml || [ $$? = 5 ] # 5: a rehearsal

@@ -47,12 +47,12 @@ def test_a_demo_whose_sweep_fails_fails(tmp_path: Path, code: int):
     assert "Nothing runs any more" not in done.stdout
 
 
-def test_the_demo_compares_two_variants_of_the_stack_local():
+def test_the_demo_compares_two_servers_on_the_stack_local():
     candidates = read_settings(ROOT / "tools/demo.yaml", {}).candidates
-    assert [(each.stack, each.serving.inter_op) for each in candidates] == [("local", 1), ("local", 2)]
+    assert [(each.stack, each.server) for each in candidates] == [("local", "embedded"), ("local", "onnxruntime")]
 
 
 def test_the_searches_of_the_demo_take_no_longer_than_it_says():
     demo = yaml.safe_load((ROOT / "tools/demo.yaml").read_text())
     around_a_search_s = 30  # starting the server, warming it up, destroying it
-    assert len(demo["interOp"]) * demo["blocks"] * (demo["load"]["durationS"] + around_a_search_s) == 5 * 60
+    assert len(demo["server"]) * demo["blocks"] * (demo["load"]["durationS"] + around_a_search_s) == 5 * 60
