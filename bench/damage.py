@@ -25,8 +25,8 @@ import vl_convert
 from numpy.typing import NDArray
 
 from analysis.formatting import SHORT_ID
-from analysis.planning import day
-from analysis.planning.autoscaling import Delays, Hpa, NodeLoad, Scaled
+from analysis.planning.day import costs
+from analysis.planning.day.autoscaling import Delays, Hpa, NodeLoad, Scaled
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from bench.figures import Figure, argument_parser, progress, report, start
@@ -117,7 +117,7 @@ def _work(folder: Path, numbers: Sequence[int]) -> None:
     os.cpu_count = lambda: 1
     vl_convert.vegalite_to_svg = _drawn_once(vl_convert.vegalite_to_svg)
     vl_convert.svg_to_png = _drawn_once(vl_convert.svg_to_png)
-    day.scale = _scaled_once(day.scale)  # type: ignore[attr-defined]  # imported there
+    costs.scale = _scaled_once(costs.scale)  # type: ignore[attr-defined]  # imported there
     whole = folder / "results"
     runs = ResultsStore(str(whole)).scan().manifests
     with tempfile.TemporaryDirectory(dir=_MEMORY) as out:

@@ -17,10 +17,10 @@ from functools import partial
 
 import numpy as np
 
-from analysis.planning.autoscaling import Delays, NodeLoad
-from analysis.planning.day import allowed_share, autoscaled_fleet
-from analysis.planning.sizing import Sizing
-from analysis.planning.traffic import STEP_S, interpolated_traffic
+from analysis.planning.day.autoscaling import Delays, NodeLoad
+from analysis.planning.day.costs import allowed_share, autoscaled_fleet
+from analysis.planning.day.traffic import STEP_S, interpolated_traffic
+from analysis.planning.fleet.sizing import Sizing
 from bench.figures import Figure, argument_parser, progress, report, start
 from bench.fleets.autoscaled import Curve, Day, PlayedDay, Service, Settings
 

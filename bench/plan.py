@@ -19,8 +19,8 @@ from functools import partial
 from statistics import median
 
 from analysis.objective import Asked
-from analysis.planning.offers import Terms
-from analysis.planning.plan import Requirement, make_plan
+from analysis.planning.fleet.offers import Terms
+from analysis.planning.fleet.plan import Requirement, make_plan
 from analysis.results.store import ResultsStore
 from analysis.verdict.verdict import read_verdict
 from bench.figures import Figure, argument_parser, progress, report, start

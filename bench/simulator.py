@@ -26,10 +26,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.planning.balancing import Balancer
-from analysis.planning.curve import Curve, curve_of, merged
-from analysis.planning.model import MOST_ERROR, NoModelError, ReplicaModel, models_of
-from analysis.planning.simulation import Fleet
+from analysis.planning.replica_model.curve import Curve, curve_of, merged
+from analysis.planning.replica_model.model import MOST_ERROR, NoModelError, ReplicaModel, models_of
+from analysis.planning.simulation.balancing import Balancer
+from analysis.planning.simulation.events import Fleet
 from analysis.results.columns import read_columns
 from analysis.results.store import ResultsStore
 from bench.figures import BUILD, Figure, argument_parser, progress, report, start

@@ -7,7 +7,7 @@ from functools import partial
 from analysis.formatting import run_name
 from analysis.objective import Asked, Objective, objective_of
 from analysis.parallel import for_each
-from analysis.planning.curve import Curve, curve_of
+from analysis.planning.replica_model.curve import Curve, curve_of
 from analysis.report.charts.series import Series, series_of
 from analysis.report.search_steps import SearchSteps, search_steps
 from analysis.results.columns import RunRows, read_columns

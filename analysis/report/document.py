@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from analysis.formatting import MISSING, number, server_name, shape_name, variant_name
 from analysis.parallel import for_each
-from analysis.planning.offers import Terms, offers_of
+from analysis.planning.fleet.offers import Terms, offers_of
 from analysis.pricing import cost
 from analysis.report import server_counters
 from analysis.report.charts.bills import bills_chart, bills_table

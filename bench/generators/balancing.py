@@ -9,9 +9,9 @@ from statistics import median
 import numpy as np
 import pyarrow.compute as pc
 
-from analysis.planning.balancing import Balancer
-from analysis.planning.service import Service
-from analysis.planning.simulation import Fleet, OpenLoop, simulate
+from analysis.planning.replica_model.service import Service
+from analysis.planning.simulation.balancing import Balancer
+from analysis.planning.simulation.events import Fleet, OpenLoop, simulate
 from bench.figures import Figure
 from bench.generators import our_generator
 from bench.servers.queue_server import QueueSettings, queue_server

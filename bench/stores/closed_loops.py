@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.planning.simulation import ARRIVAL, Fleet, OpenLoop, Run, Simulated
+from analysis.planning.simulation.events import ARRIVAL, Fleet, OpenLoop, Run, Simulated
 
 
 @dataclass(frozen=True)

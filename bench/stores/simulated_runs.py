@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from analysis.planning.simulation import Fleet, Simulated
+from analysis.planning.simulation.events import Fleet, Simulated
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from bench.stores.closed_loops import ClosedLoop, simulate_closed

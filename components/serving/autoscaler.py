@@ -7,7 +7,7 @@ from pulumi_kubernetes.autoscaling import v2
 def autoscaler_spec(
     deployment: pulumi.Input[str], limits: tuple[int, int], utilization: int, stabilization_s: int | None = None
 ) -> v2.HorizontalPodAutoscalerSpecArgs:
-    """With Kubernetes' defaults for all else, as the forecast has it: analysis.planning.autoscaling.
+    """With Kubernetes' defaults for all else, as the forecast has it: analysis.planning.day.autoscaling.
 
     `limits` are the fewest and the most pods, and `utilization` the `averageUtilization`.
     """

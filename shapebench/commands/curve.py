@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from analysis.planning.traffic import STEP_S, Traffic
+from analysis.planning.day.traffic import STEP_S, Traffic
 from shapebench.output import CommandError, print_code
 from stacks.load_profiles import MOST_RATES, PROFILES, TrafficCurve
 

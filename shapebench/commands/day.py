@@ -9,7 +9,7 @@ from typing import Any
 
 from analysis.formatting import MISSING, count, counted, money, percent
 from analysis.objective import Asked
-from analysis.planning.day import (
+from analysis.planning.day.costs import (
     LOWEST_TARGET_PERCENT,
     Autoscaling,
     Day,
@@ -18,9 +18,9 @@ from analysis.planning.day import (
     forecast_day,
     month_usd,
 )
-from analysis.planning.offers import Terms
-from analysis.planning.start_up import AskedDelays
-from analysis.planning.traffic import Traffic, TrafficError, read_traffic, second_of_day, smooth_traffic
+from analysis.planning.day.start_up import AskedDelays
+from analysis.planning.day.traffic import Traffic, TrafficError, read_traffic, second_of_day, smooth_traffic
+from analysis.planning.fleet.offers import Terms
 from analysis.report.tables import Table
 from analysis.results.store import ResultsStore
 from analysis.verdict.verdict import read_verdict

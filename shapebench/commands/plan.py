@@ -8,10 +8,10 @@ from typing import Any
 
 from analysis.formatting import MISSING, count, counted, money, number
 from analysis.objective import Asked
-from analysis.planning.bills import Bill, Cheapest, cheapest
-from analysis.planning.offers import Terms
-from analysis.planning.plan import MULTIPLES, Plan, PlannedFleet, Requirement, make_plan
-from analysis.planning.sizing import NoFleetError
+from analysis.planning.fleet.bills import Bill, Cheapest, cheapest
+from analysis.planning.fleet.offers import Terms
+from analysis.planning.fleet.plan import MULTIPLES, Plan, PlannedFleet, Requirement, make_plan
+from analysis.planning.fleet.sizing import NoFleetError
 from analysis.pricing import cost
 from analysis.report.tables import Column, Table
 from analysis.results.manifest import Cost, Manifest

@@ -4,9 +4,9 @@ from typing import Any
 
 from analysis.formatting import percent
 from analysis.objective import Asked
-from analysis.planning.replay import CLOSE, NoReplayError, Replay, replay_of
-from analysis.planning.start_up import AskedDelays
-from analysis.planning.traffic import STEP_S
+from analysis.planning.day.replay import CLOSE, NoReplayError, Replay, replay_of
+from analysis.planning.day.start_up import AskedDelays
+from analysis.planning.day.traffic import STEP_S
 from analysis.report.tables import Table
 from analysis.results.store import ResultsStore
 from analysis.verdict.verdict import read_verdict

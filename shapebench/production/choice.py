@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.planning.day import Day, FleetDay, VariantDay
+from analysis.planning.day.costs import Day, FleetDay, VariantDay
 from analysis.results.manifest import Manifest
 from components.serving.variant import BucketAccess, ClusterAccess, TfServingArgs
 from shapebench.output import CommandError

@@ -131,7 +131,7 @@ def replay(  # noqa: PLR0913, PLR0917 - as many as the command has options
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Print how many servers a replay of a day had and how much was late, beside the forecast of `day`."""
-    from analysis.planning.start_up import AskedDelays  # noqa: PLC0415 - start-up
+    from analysis.planning.day.start_up import AskedDelays  # noqa: PLC0415 - start-up
     from shapebench.commands.day import seconds_of  # noqa: PLC0415 - start-up
     from shapebench.commands.replay import print_replay  # noqa: PLC0415 - start-up
 

@@ -8,7 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis.formatting import count, money, number
-from analysis.planning.bills import Cheapest, Offer, cheapest
+from analysis.planning.fleet.bills import Cheapest, Offer, cheapest
 from analysis.report.charts.drawing import FIRST, FOURTH, INK, SECOND, THIRD, Chart, colours, legend_px, svg
 from analysis.report.tables import Table
 

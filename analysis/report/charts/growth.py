@@ -9,10 +9,10 @@ from markupsafe import Markup
 
 from analysis.formatting import number, percent
 from analysis.parallel import for_each
-from analysis.planning.curve import merged
-from analysis.planning.law_curve import CurvePoint, law_curve
-from analysis.planning.model import most_at_once
-from analysis.planning.scaling import Point, Scaling
+from analysis.planning.replica_model.curve import merged
+from analysis.planning.replica_model.law_curve import CurvePoint, law_curve
+from analysis.planning.replica_model.model import most_at_once
+from analysis.planning.replica_model.scaling import Point, Scaling
 from analysis.report.charts.drawing import FIRST, SECOND, Chart, colours, svg
 from analysis.report.collect import Run
 from analysis.report.tables import Table

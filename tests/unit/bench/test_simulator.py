@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from analysis.planning.curve import Curve
-from analysis.planning.model import ReplicaModel
-from analysis.planning.scaling import Point, Scaling
-from analysis.planning.service import Service
-from analysis.planning.single_requests import SingleRequests
+from analysis.planning.replica_model.curve import Curve
+from analysis.planning.replica_model.model import ReplicaModel
+from analysis.planning.replica_model.scaling import Point, Scaling
+from analysis.planning.replica_model.service import Service
+from analysis.planning.replica_model.single_requests import SingleRequests
 from bench.simulator import _differs, _predicted, _took
 from stacks.load_profiles import ClosedLoop
 

@@ -3,7 +3,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from analysis.planning import fleet_capacity
+from analysis.planning.fleet import fleet_capacity
 from analysis.results.store import ResultsStore
 from bench.fleets.searches import searched_run
 from bench.fleets.truth import Server, steady

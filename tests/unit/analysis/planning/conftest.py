@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.planning.service import Service, spread_of
+from analysis.planning.replica_model.service import Service, spread_of
 from bench.stores.simulated_runs import cores_of_its_own
 
 ALWAYS_THE_SAME = np.ones(1)

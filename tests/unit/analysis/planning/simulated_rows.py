@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analysis.planning.simulation import Simulated
+from analysis.planning.simulation.events import Simulated
 from analysis.results.columns import Columns
 from bench.stores.synthetic import make_columns
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from analysis.formatting import money, number
-from analysis.planning.bills import Offer, cheapest
-from analysis.planning.sizing import Sizing
+from analysis.planning.fleet.bills import Offer, cheapest
+from analysis.planning.fleet.sizing import Sizing
 from analysis.report.charts.bills import bills_chart, bills_table
 from stacks.shapes import NodeShape, ShapeSettings
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from analysis.objective import Asked
-from analysis.planning.balancing import Balancer
-from analysis.planning.service import Service, spread_of
-from analysis.planning.simulation import Fleet
+from analysis.planning.replica_model.service import Service, spread_of
+from analysis.planning.simulation.balancing import Balancer
+from analysis.planning.simulation.events import Fleet
 from analysis.report.charts.growth import growths
 from analysis.report.collect import collect
 from analysis.report.render import write_report
