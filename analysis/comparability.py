@@ -15,7 +15,7 @@ from hashlib import sha256
 from operator import attrgetter
 
 from analysis.formatting import server_name
-from analysis.results.manifest import Machine, Manifest
+from analysis.results.schema.manifest import Machine, Manifest
 
 _PLATFORMS = {
     "local": "this machine",

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from operator import attrgetter
 
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from stacks.servers import server_title
 
 MISSING = "–"

@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from analysis.formatting import SHORT_ID
 from analysis.planning.day import costs
 from analysis.planning.day.autoscaling import Delays, Hpa, NodeLoad, Scaled
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from bench.figures import Figure, argument_parser, progress, report, start
 from bench.stores.damages import Damage, damage, write_bomb
 from bench.stores.nine_runs import write_nine_runs

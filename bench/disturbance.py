@@ -20,10 +20,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from analysis.objective import Objective
-from analysis.results.disturbance import was_disturbed
-from analysis.results.layout import Problem
-from analysis.results.manifest import Manifest, Model
-from analysis.results.store import ResultsStore, new_run_id
+from analysis.results.run.disturbance import was_disturbed
+from analysis.results.schema.manifest import Manifest, Model
+from analysis.results.storage.layout import Problem
+from analysis.results.storage.store import ResultsStore, new_run_id
 from analysis.verdict.verdict import read_verdict
 from bench.figures import Figure, argument_parser, progress, report, start
 from bench.generators.busy_loops import bursts, busy_loops

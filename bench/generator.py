@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.results.manifest import CapacityRps
+from analysis.results.schema.manifest import CapacityRps
 from bench.figures import Figure, argument_parser, progress, report, start
 from bench.generators import other_generators as others
 from bench.generators import our_generator

@@ -26,8 +26,8 @@ from analysis.capacity.evidence import Basis, Evidence
 from analysis.comparability import largest_group
 from analysis.interval import Interval
 from analysis.objective import Objective
-from analysis.results.manifest import Manifest, Replica
-from analysis.results.store import new_run_id
+from analysis.results.schema.manifest import Manifest, Replica
+from analysis.results.storage.store import new_run_id
 from analysis.verdict.ranking import Ranked
 from analysis.verdict.variants import variant_key
 from analysis.verdict.verdict import Judged, verdict_of

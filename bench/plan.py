@@ -21,7 +21,7 @@ from statistics import median
 from analysis.objective import Asked
 from analysis.planning.fleet.offers import Terms
 from analysis.planning.fleet.plan import Requirement, make_plan
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.verdict import read_verdict
 from bench.figures import Figure, argument_parser, progress, report, start
 from bench.fleets.regimes import INDEPENDENT, SET_WITH, Regime

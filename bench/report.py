@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore, new_run_id
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore, new_run_id
 from bench.figures import Figure, argument_parser, report, start
 from bench.stores.synthetic import make_older, make_search, write_run
 from stacks.load_profiles import PROFILES

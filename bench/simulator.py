@@ -30,8 +30,8 @@ from analysis.planning.replica_model.curve import Curve, curve_of, merged
 from analysis.planning.replica_model.model import MOST_ERROR, NoModelError, ReplicaModel, models_of
 from analysis.planning.simulation.balancing import Balancer
 from analysis.planning.simulation.events import Fleet
-from analysis.results.columns import read_columns
-from analysis.results.store import ResultsStore
+from analysis.results.run.columns import read_columns
+from analysis.results.storage.store import ResultsStore
 from bench.figures import BUILD, Figure, argument_parser, progress, report, start
 from bench.generators.our_generator import load_test, photograph_body
 from bench.servers import processes as servers

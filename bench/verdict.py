@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from analysis.results.columns import Columns, RunRows
+from analysis.results.run.columns import Columns, RunRows
 from analysis.statistics.best import Standing, compare_with_best, difference_of
 from analysis.statistics.cells import cells_of
 from analysis.statistics.deployments import Observation, fit_effects

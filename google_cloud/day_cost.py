@@ -1,7 +1,7 @@
 """The price of a leftover resource per day, from the newest price list."""
 
 from analysis.pricing.cost import CLUSTER_FEE, HOURS_A_DAY, Quantity, priced, serving_nodes
-from analysis.results.manifest import Category
+from analysis.results.schema.manifest import Category
 from google_cloud.inventory import CloudResource, node_pools
 from google_cloud.kinds import ACCOUNT, CLUSTER, DISK, FIREWALL, INSTANCE_GROUP, NETWORK, SUBNETWORK
 

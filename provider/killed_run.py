@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 from pydantic import AwareDatetime, ValidationError
 
-from analysis.results.file_system import write_to_disk
+from analysis.results.storage.file_system import write_to_disk
 from loadtest.generator.plan import PLAN_VARIABLE, LoadTestPlan
 from loadtest.result.outcome import outcome_of
 from loadtest.result.raw_rows import read_all_raw_rows

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from analysis.results import manifest
-from analysis.results.manifest import Deployed
+from analysis.results.schema import manifest
+from analysis.results.schema.manifest import Deployed
 from loadtest.generator.plan import LoadTestPlan, load_plan, repeat_of
 from loadtest.run.payload import outputs_of
 from provider.resource import ResourceInputs
@@ -20,7 +20,10 @@ from stacks.sweep_place import SweepPlace
 
 
 class ServingInputs(Deployed):
-    """The deployed variant with its server and model: analysis.results.manifest.Serving, but for image and replicas."""
+    """The deployed variant with its server and model.
+
+    It is analysis.results.schema.manifest.Serving, but for image and replicas.
+    """
 
     server: str
     server_version: str

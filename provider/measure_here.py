@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from platform import node
 
-from analysis.results.manifest import Replica
-from analysis.results.samples import SERVER
-from analysis.results.store import new_run_id
-from analysis.results.thresholds import OTHERS_SHARE
+from analysis.results.schema.manifest import Replica
+from analysis.results.schema.samples import SERVER
+from analysis.results.schema.thresholds import OTHERS_SHARE
+from analysis.results.storage.store import new_run_id
 from loadtest.generator.monitoring.machine import this_machine
 from loadtest.generator.monitoring.process_meter import MachineMeter, ProcessMeter
 from loadtest.generator.plan import LoadTestPlan

@@ -16,7 +16,7 @@ _BROKEN_PIPE = 128 + signal.SIGPIPE
 def one_line_errors() -> Iterator[None]:
     """Print an error of the user's input as one line, and exit with code 1."""
     from analysis.objective import ObjectiveError  # noqa: PLC0415 - start-up
-    from analysis.results.store_files import StoreError  # noqa: PLC0415 - start-up
+    from analysis.results.storage.store_files import StoreError  # noqa: PLC0415 - start-up
     from shapebench.output import CommandError, note  # noqa: PLC0415 - start-up
     from stacks.explain import SettingsError  # noqa: PLC0415 - start-up
     from stacks.machine_series import UnknownMachineTypeError  # noqa: PLC0415 - start-up

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from analysis.results.layout import Problem
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.layout import Problem
 from shapebench.output import note
 
 

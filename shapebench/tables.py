@@ -10,10 +10,10 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from analysis.report.data_tables import runs_frame
-from analysis.results.columns import RowsError, rows_in_order
-from analysis.results.request_rows import REQUESTS_SCHEMA
-from analysis.results.store import ResultsStore
-from analysis.results.store_files import StoreError
+from analysis.results.run.columns import RowsError, rows_in_order
+from analysis.results.schema.request_rows import REQUESTS_SCHEMA
+from analysis.results.storage.store import ResultsStore
+from analysis.results.storage.store_files import StoreError
 from shapebench.output import CommandError, note
 from shapebench.skipped import no_finished_run, note_skipped
 

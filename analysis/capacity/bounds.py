@@ -7,7 +7,7 @@ from analysis.capacity.bursts import FEWEST_BLOCKS, dispersion, queue_dispersion
 from analysis.capacity.requests import OfferedRate, latency_limit_s
 from analysis.interval import Interval
 from analysis.objective import Objective
-from analysis.results.columns import Booleans
+from analysis.results.run.columns import Booleans
 
 _ERROR, _SOME_ERROR = 0.05, 0.03
 # Failed requests are a limit of their own where so many come by chance this rarely; one in a thousand is hard to show.

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy.special import betainc
 
-from analysis.results.columns import Booleans, Floats
+from analysis.results.run.columns import Booleans, Floats
 
 # With fewer blocks their variance says too little. Whether a rate fails takes blocks that are longer, because one long
 # burst is no proof, and gets them at the price of a less certain variance.

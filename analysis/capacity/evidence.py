@@ -16,8 +16,8 @@ from analysis.capacity.saturation import most_with_all_cpu, saturated_rps
 from analysis.capacity.search import estimate_of
 from analysis.interval import Interval
 from analysis.objective import Objective
-from analysis.results.columns import Columns, RunRows
-from analysis.results.manifest import Manifest
+from analysis.results.run.columns import Columns, RunRows
+from analysis.results.schema.manifest import Manifest
 from stacks.load_profiles import CapacitySearch, ClosedLoop, OpenLoop, TrafficCurve
 
 

@@ -9,7 +9,7 @@ from scipy.special import expit
 from analysis.capacity.bursts import logit, queue_dispersion
 from analysis.capacity.requests import OfferedRate
 from analysis.interval import Interval
-from analysis.results.columns import Booleans, Floats
+from analysis.results.run.columns import Booleans, Floats
 
 # A rate farther from the capacity than by this factor says nothing of the slope at it.
 NEAR = 1.22

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from analysis.objective import Objective
-from analysis.results.columns import Booleans, Floats, Integers
+from analysis.results.run.columns import Booleans, Floats, Integers
 
 # A rate begins with an empty queue: so many times the latency limit are not counted, or this share of the time.
 _SETTLING, _SETTLING_SHARE = 5, 0.2

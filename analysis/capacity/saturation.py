@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from analysis.results.bottleneck import SATURATED
-from analysis.results.columns import RunRows
-from analysis.results.disturbance import CpuSamples, HostCpu, hosts_of, span_of
-from analysis.results.manifest import Manifest
+from analysis.results.run.bottleneck import SATURATED
+from analysis.results.run.columns import RunRows
+from analysis.results.run.disturbance import CpuSamples, HostCpu, hosts_of, span_of
+from analysis.results.schema.manifest import Manifest
 from stacks.load_profiles import ClosedLoop
 
 # The answers that tell how long a request takes without a queue: those of the first users.

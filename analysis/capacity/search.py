@@ -11,7 +11,7 @@ from analysis.capacity.fit import NEAR, fit_capacity
 from analysis.capacity.requests import OfferedRate, latency_limit_s
 from analysis.interval import Interval
 from analysis.objective import Objective
-from analysis.results.columns import Booleans
+from analysis.results.run.columns import Booleans
 
 # A rate that fails this certainly with evenly spaced arrivals is above the capacity, whatever the fit says. Before so
 # many times the latency limit, late requests may be one burst of a server that is not overloaded.

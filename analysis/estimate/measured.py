@@ -8,8 +8,8 @@ from analysis.estimate.speeds import Speeds
 from analysis.interval import Interval
 from analysis.objective import Asked, objective_of
 from analysis.parallel import for_each
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.capacity import Meets
 from analysis.verdict.ranking import Ranked
 from analysis.verdict.verdict import read_and_judge, verdict_of

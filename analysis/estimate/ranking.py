@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from analysis.estimate.speeds import SeriesSpeed
 from analysis.interval import Interval
 from analysis.objective import Objective
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from analysis.statistics.estimate import Price, Z
 from stacks.shapes import NodeShape
 

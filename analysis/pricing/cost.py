@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from analysis.pricing import ON_DEMAND, Usage
 from analysis.pricing.snapshot import Snapshot, newest_snapshot
-from analysis.results.manifest import SERVING_NODES, Category, Cost, LineItem
+from analysis.results.schema.manifest import SERVING_NODES, Category, Cost, LineItem
 from stacks.gke import BOOT_DISK_GB
 from stacks.machine_series import BootDisk, is_custom
 from stacks.shapes import NodeShape

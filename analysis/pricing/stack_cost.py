@@ -18,7 +18,7 @@ from analysis.pricing.cost import (
     with_free_tier,
 )
 from analysis.pricing.snapshot import Snapshot
-from analysis.results.manifest import Category, Cost
+from analysis.results.schema.manifest import Category, Cost
 from stacks.models import RESNET50
 from stacks.shapes import NodeShape
 

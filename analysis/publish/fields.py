@@ -11,8 +11,8 @@ from typing import Any
 
 from analysis.pricing.catalogue import NAME as CATALOGUE
 from analysis.publish.pseudonyms import Pseudonyms
-from analysis.results.manifest import Manifest
-from analysis.results.samples import SERVER
+from analysis.results.schema.manifest import Manifest
+from analysis.results.schema.samples import SERVER
 from stacks.images import name_and_version
 from stacks.machine_series import ALL_SERIES, BOOT_DISKS, UnknownMachineTypeError, machine_resources
 from stacks.protocols import PROTOCOLS

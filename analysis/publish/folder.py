@@ -13,10 +13,10 @@ from analysis.publish.pseudonyms import Pseudonyms
 from analysis.publish.rows import public_rows, public_samples, public_worker
 from analysis.publish.selection import Contributed, Selection
 from analysis.report.folders import new_folder
-from analysis.results.layout import Problem
-from analysis.results.manifest import Manifest, StoredFile
-from analysis.results.store import ResultsStore
-from analysis.results.store_files import StoreError
+from analysis.results.schema.manifest import Manifest, StoredFile
+from analysis.results.storage.layout import Problem
+from analysis.results.storage.store import ResultsStore
+from analysis.results.storage.store_files import StoreError
 from analysis.verdict.verdict import Verdict, read_verdict
 
 PAGE = "README.md"

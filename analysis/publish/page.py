@@ -10,7 +10,7 @@ from analysis.publish.selection import LeftOut
 from analysis.report.comparison import cpus_table, ranking_table
 from analysis.report.markdown import code, escaped
 from analysis.report.tables import Column, Table
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from analysis.verdict.text import NO_VERDICT, paragraph
 from analysis.verdict.verdict import Verdict
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from analysis.publish.fields import is_public
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from stacks.explain import PREFIX
 from stacks.files import ZONE_KEY
 from stacks.images import name_and_version

@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.publish.pseudonyms import Pseudonyms
-from analysis.results import samples
-from analysis.results.request_rows import NOT_SENT, REQUEST_COLUMNS, REQUESTS_SCHEMA
-from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.schema import samples
+from analysis.results.schema.request_rows import NOT_SENT, REQUEST_COLUMNS, REQUESTS_SCHEMA
+from analysis.results.schema.samples import SAMPLES_SCHEMA
 
 _ROWS_AT_ONCE = 1_000_000
 _OTHER = "other"

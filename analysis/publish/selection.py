@@ -8,10 +8,10 @@ from enum import StrEnum
 from functools import partial
 
 from analysis.parallel import for_each
-from analysis.results.columns import read_columns
-from analysis.results.disturbance import disturbance_reason, was_disturbed
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore, Scan
+from analysis.results.run.columns import read_columns
+from analysis.results.run.disturbance import disturbance_reason, was_disturbed
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore, Scan
 from analysis.statistics.read import why_invalid
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")

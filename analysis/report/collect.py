@@ -10,11 +10,11 @@ from analysis.parallel import for_each
 from analysis.planning.replica_model.curve import Curve, curve_of
 from analysis.report.charts.series import Series, series_of
 from analysis.report.search_steps import SearchSteps, search_steps
-from analysis.results.columns import RunRows, read_columns
-from analysis.results.layout import Problem
-from analysis.results.manifest import Manifest
-from analysis.results.resource_usage import ResourceUsage, resource_usage_of
-from analysis.results.store import ResultsStore
+from analysis.results.run.columns import RunRows, read_columns
+from analysis.results.run.resource_usage import ResourceUsage, resource_usage_of
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.layout import Problem
+from analysis.results.storage.store import ResultsStore
 from analysis.statistics.read import Read, figures_of
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
 from analysis.statistics.summary import RunSummary, summary_of

@@ -8,8 +8,8 @@ import pandas as pd
 
 from analysis.comparability import comparison_group, cpus
 from analysis.formatting import run_name
-from analysis.results.manifest import Computation, Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Computation, Manifest
+from analysis.results.storage.store import ResultsStore
 from analysis.statistics.summary import RunSummary, summarise
 
 # Their keys differ from run to run, so each is one column of JSON.

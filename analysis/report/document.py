@@ -34,7 +34,7 @@ from analysis.report.run_tables import (
 )
 from analysis.report.seed import NOTE, seed_claims, seed_table
 from analysis.report.tables import Column, Table
-from analysis.results.resource_usage import ResourceUsage
+from analysis.results.run.resource_usage import ResourceUsage
 from analysis.statistics.figures import Shown
 from analysis.statistics.summary import FIGURES, figures, requests_sentence
 from analysis.verdict.at_one_load import cheapest

@@ -23,9 +23,9 @@ from analysis.report.focus import focus_rows
 from analysis.report.folders import new_folder
 from analysis.report.render import fill
 from analysis.report.seed import experiments
-from analysis.results.columns import RowsError, rows_in_order
-from analysis.results.request_rows import REQUESTS_SCHEMA
-from analysis.results.store import ResultsStore
+from analysis.results.run.columns import RowsError, rows_in_order
+from analysis.results.schema.request_rows import REQUESTS_SCHEMA
+from analysis.results.storage.store import ResultsStore
 
 # The last four are full-width forms, which some spreadsheets take for the others.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

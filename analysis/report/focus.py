@@ -6,7 +6,7 @@ no bill, and has no account and no period. Columns that FOCUS does not know begi
 
 from analysis.pricing.cost import hours_of
 from analysis.pricing.rules import CLUSTERS, COMPUTE, NETWORK, STORAGE
-from analysis.results.manifest import Category, LineItem, Manifest
+from analysis.results.schema.manifest import Category, LineItem, Manifest
 
 _SERVICES = {
     Category.serving_nodes: COMPUTE,

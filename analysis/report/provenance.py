@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from analysis.comparability import cpu_name
 from analysis.formatting import count, number, server_name, shape_name
 from analysis.report.collect import Run
-from analysis.results.manifest import Computation, Machine, Manifest
+from analysis.results.schema.manifest import Computation, Machine, Manifest
 from analysis.statistics.summary import RunSummary
 
 Facts = tuple[tuple[str, str], ...]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from analysis.capacity.evidence import Evidence, of_offered, offered_rates
 from analysis.capacity.misses import AtRate, by_rate
 from analysis.objective import Objective
-from analysis.results.columns import RunRows
-from analysis.results.manifest import Manifest
+from analysis.results.run.columns import RunRows
+from analysis.results.schema.manifest import Manifest
 
 # Latency limits by that of the objective. Further away the rates that a search offers say little.
 LIMITS = (0.5, 0.7, 0.85, 1.2, 1.5, 2.0)

@@ -15,7 +15,7 @@ from analysis.pricing.cost import DEFAULT_REGION, HOURS_A_DAY, nodes_hourly, tim
 from analysis.pricing.stack_cost import serving_cost
 from analysis.report.collect import Findings, Run
 from analysis.report.tables import Column, Table
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from analysis.verdict.claims import Claim, ClaimFinding, claims
 from analysis.verdict.effects import Compared, effects
 from stacks.load_profiles import PROFILES

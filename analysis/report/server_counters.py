@@ -2,7 +2,7 @@
 
 from analysis.formatting import count, number, percent
 from analysis.report.tables import Table
-from analysis.results.counters import ServerCounters
+from analysis.results.run.counters import ServerCounters
 
 UNKNOWN = "Server counters: none, since the servers have no metrics page or it could not be read."
 _NUMBERS = (

@@ -6,8 +6,8 @@ than a queue lasts are nearly independent (Schmeiser 1982; Law, "Simulation Mode
 
 import math
 
-from analysis.results.columns import Floats
-from analysis.results.wander import wander_of
+from analysis.results.run.columns import Floats
+from analysis.results.run.wander import wander_of
 
 # Few and long: a bootstrap of blocks as long as the autocorrelation asks for has the same coverage and more parts.
 BLOCKS = 8

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.results.columns import Floats, Integers, RunRows, quantiles_of
+from analysis.results.run.columns import Floats, Integers, RunRows, quantiles_of
 
 CELLS = 480
 # Quantiles around that of a tail, evenly spaced in log odds, from a twentieth of the answers above it to 20 times as

@@ -21,7 +21,7 @@ from typing import Self
 import numpy as np
 from scipy.special import gammaln
 
-from analysis.results.columns import Floats
+from analysis.results.run.columns import Floats
 from analysis.statistics.deployments import (
     MACHINES_SD,
     PRIOR_DEGREES,

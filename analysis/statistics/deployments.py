@@ -19,7 +19,7 @@ from statistics import fmean
 import numpy as np
 
 from analysis.interval import Interval
-from analysis.results.columns import Floats
+from analysis.results.run.columns import Floats
 from analysis.statistics.estimate import student_t
 
 # What is assumed of the standard deviation between deployments, as a share, and how many degrees of freedom that is

@@ -5,7 +5,7 @@ from statistics import NormalDist
 from typing import Any
 
 from analysis.interval import Interval, Value_co
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 
 LEVEL = 0.95
 # The probability beyond each end of an interval, and half of an interval in standard deviations.

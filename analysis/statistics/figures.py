@@ -12,9 +12,9 @@ import numpy as np
 from analysis.capacity.evidence import Evidence, evidence_of
 from analysis.interval import Interval
 from analysis.objective import Objective
-from analysis.results.columns import Booleans, Integers, RunRows, quantiles_of
-from analysis.results.manifest import Manifest
-from analysis.results.request_rows import NOT_SENT
+from analysis.results.run.columns import Booleans, Integers, RunRows, quantiles_of
+from analysis.results.schema.manifest import Manifest
+from analysis.results.schema.request_rows import NOT_SENT
 from analysis.statistics.estimate import price_of
 from analysis.statistics.within import RunFigures
 

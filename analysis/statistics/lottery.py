@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.interval import Interval
-from analysis.results.columns import Floats
+from analysis.results.run.columns import Floats
 from analysis.statistics.cpu_models import DRAWS, NOT_SEEN, CpuModels, Draw, Pool, Shares
 from analysis.statistics.deployments import Effects, Mean, Mix, Observation, fit_effects
 from analysis.statistics.estimate import TAIL

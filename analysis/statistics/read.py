@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from analysis.results.columns import RunRows, read_columns
-from analysis.results.disturbance import unrecorded_disturbance
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.run.columns import RunRows, read_columns
+from analysis.results.run.disturbance import unrecorded_disturbance
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from analysis.statistics.cells import cells_of
 from analysis.statistics.figures import Shown
 from analysis.statistics.summary import quantiles

@@ -10,7 +10,7 @@ from typing import Any
 
 from analysis.comparability import comparison_key
 from analysis.interval import Interval
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from analysis.statistics.estimate import Z
 from analysis.statistics.figures import Shown
 from analysis.statistics.read import Read

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from analysis.formatting import count, money, number, percent, predictions_text
 from analysis.interval import Interval
 from analysis.pricing.cost import HOURS_A_DAY, HOURS_A_MONTH, times
-from analysis.results.columns import RunRows, read_columns
-from analysis.results.disturbance import unrecorded_disturbance
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.run.columns import RunRows, read_columns
+from analysis.results.run.disturbance import unrecorded_disturbance
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from analysis.statistics.figures import Figure, RunData, Shown, declared
 
 _UNNAMED = "unnamed"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from analysis.comparability import ALL_CONDITIONS, largest_group
 from analysis.interval import Interval
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from analysis.statistics.estimate import Price
 from analysis.statistics.read import Read
 from analysis.statistics.repeats import over_repeats

@@ -9,7 +9,7 @@ from typing import TypeGuard
 from analysis.capacity.evidence import Evidence
 from analysis.comparability import has_drawn_cpus
 from analysis.interval import Interval
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from analysis.statistics.deployments import PRIOR_DEGREES, Effects, Mean, Observation, fit_effects, prior_sd
 from analysis.statistics.estimate import Z, student_t
 from analysis.statistics.lottery import Lottery, OnCpu, draw_lottery

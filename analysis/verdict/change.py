@@ -12,8 +12,8 @@ from analysis.formatting import money
 from analysis.interval import Interval
 from analysis.objective import Objective
 from analysis.pricing.cost import why_unpriced
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from analysis.statistics.best import difference_of
 from analysis.statistics.estimate import student_t
 from analysis.verdict.capacity import Told, capacities

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from scipy.special import ndtri
 
 from analysis.interval import Interval
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from analysis.statistics.estimate import TAIL, Z
 from analysis.verdict.variants import Variant
 from stacks.machine_series import UnknownMachineTypeError

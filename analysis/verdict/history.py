@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from analysis.objective import Objective
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.latest import Excluded, Latest, figures, newest_searches, objective_of_search
 
 

@@ -15,8 +15,8 @@ from analysis.interval import Interval
 from analysis.objective import Asked, Objective, objective_of
 from analysis.parallel import for_each
 from analysis.pricing.cost import why_unpriced
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from analysis.statistics.estimate import Price, known_price_of
 from analysis.statistics.read import UNKNOWN_REASON
 from analysis.verdict.capacity import Capacity, Told, capacities

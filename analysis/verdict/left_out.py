@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.comparability import CPU, cpu_shares, differing
 from analysis.formatting import counted, stack_and_serving_name
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from analysis.verdict.variants import variant_key
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 
 
 @dataclass(frozen=True)

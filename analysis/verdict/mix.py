@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from analysis.comparability import cpu_name, cpu_shares, has_drawn_cpus
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from analysis.statistics.cpu_models import Draw, Pool
 from analysis.statistics.deployments import Observation
 from stacks.machine_series import UnknownMachineTypeError, machine_series

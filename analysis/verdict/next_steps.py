@@ -12,7 +12,7 @@ from functools import partial
 
 from analysis.formatting import counted, stack_and_serving_name
 from analysis.objective import Objective
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from analysis.statistics.best import compare_with_best
 from analysis.statistics.deployments import Effects, Mean
 from analysis.verdict.capacity import Meets

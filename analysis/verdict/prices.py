@@ -3,7 +3,7 @@
 from analysis.pricing import ON_DEMAND, Usage
 from analysis.pricing.cost import why_unpriced
 from analysis.pricing.stack_cost import kept_cost, uploaded_bytes_in
-from analysis.results.manifest import Cost, Manifest
+from analysis.results.schema.manifest import Cost, Manifest
 
 
 def at_price(manifest: Manifest, usage: Usage) -> Manifest:

@@ -7,7 +7,7 @@ from itertools import groupby, product
 from pydantic.alias_generators import to_camel
 
 from analysis.objective import Objective
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from stacks.objective import QUANTILES
 from stacks.servers import ALL_SERVERS
 from stacks.serving_variant import Batching, ServingVariant

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from analysis.comparability import UNKNOWN_CPU
 from analysis.formatting import counted, money, number, predictions_text, stack_and_serving_name
 from analysis.objective import Objective
-from analysis.results.disturbance import was_disturbed
+from analysis.results.run.disturbance import was_disturbed
 from analysis.verdict.capacity import Meets
 from analysis.verdict.mix import pool_of
 from analysis.verdict.ranking import Ranked

@@ -10,9 +10,9 @@ from analysis.objective import Asked, Objective, objective_of
 from analysis.parallel import for_each
 from analysis.pricing import ON_DEMAND, Usage
 from analysis.pricing.notes import price_notes
-from analysis.results.columns import RunRows, read_columns
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore, Scan
+from analysis.results.run.columns import RunRows, read_columns
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore, Scan
 from analysis.statistics.deployments import Effects
 from analysis.statistics.estimate import known_price_of
 from analysis.statistics.read import why_invalid

@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from analysis.results.manifest import CapacityRps, CapacityStep, Manifest, SearchedCapacity
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import CapacityRps, CapacityStep, Manifest, SearchedCapacity
+from analysis.results.storage.store import ResultsStore
 from bench.fleets.truth import Clients, Fleet, Floats, Server
 from bench.stores.synthetic import make_manifest, request_rows, write_run
 from stacks.load_profiles import CapacitySearch

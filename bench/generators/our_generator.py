@@ -12,7 +12,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.results.manifest import SearchedCapacity
+from analysis.results.schema.manifest import SearchedCapacity
 from bench.figures import progress
 from loadtest.generator.clients.protocols import request_bodies
 from loadtest.generator.phases import HOLD

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from analysis.results.columns import Floats, Integers
+from analysis.results.run.columns import Floats, Integers
 from bench.servers.processes import process
 
 _ROOT = Path(__file__).parents[2]

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.results.request_rows import REQUESTS_SCHEMA
+from analysis.results.schema.request_rows import REQUESTS_SCHEMA
 
 _RUN_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _STEERING = "\x1b]0;x\x07\u202e \x00"

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 from typer.testing import CliRunner
 
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from shapebench import tables
 from shapebench.cli import app
 from shapebench.output import REHEARSAL_EXIT_CODE

@@ -10,8 +10,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from analysis.results.columns import RunRows
-from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.run.columns import RunRows
+from analysis.results.schema.samples import SAMPLES_SCHEMA
 from bench.stores.synthetic import make_columns
 
 Floats = npt.NDArray[np.float64]

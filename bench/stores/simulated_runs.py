@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.planning.simulation.events import Fleet, Simulated
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from bench.stores.closed_loops import ClosedLoop, simulate_closed
 from bench.stores.synthetic import make_manifest, request_rows, write_run
 from stacks import load_profiles as profiles

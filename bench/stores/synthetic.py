@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from analysis.pricing.cost import estimate
-from analysis.results.columns import Booleans, Columns, Integers, Labels
-from analysis.results.manifest import (
+from analysis.results.run.columns import Booleans, Columns, Integers, Labels
+from analysis.results.schema.manifest import (
     CapacityRps,
     CapacityStep,
     Generator,
@@ -23,9 +23,9 @@ from analysis.results.manifest import (
     Serving,
     Validity,
 )
-from analysis.results.request_rows import REQUESTS_SCHEMA
-from analysis.results.samples import SAMPLES_SCHEMA
-from analysis.results.store import ResultsStore, new_run_id
+from analysis.results.schema.request_rows import REQUESTS_SCHEMA
+from analysis.results.schema.samples import SAMPLES_SCHEMA
+from analysis.results.storage.store import ResultsStore, new_run_id
 from stacks.load_profiles import PROFILES, ClosedLoop, LoadProfile
 from stacks.shapes import NodeShape, ShapeSettings
 

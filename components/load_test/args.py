@@ -26,7 +26,7 @@ class CommonArgs:
     fingerprint: pulumi.Input[str]
     """Of the server; a new one makes the test run again."""
     serving: pulumi.Input[Mapping[str, object]]
-    """What the manifest records of the server: analysis.results.manifest.Serving, without image and replicas."""
+    """What the manifest records of the server: analysis.results.schema.manifest.Serving, without image and replicas."""
     model: Mapping[str, object]
     """What is known of the model: stacks.models.Model. Another one makes the test run again."""
     payload_digest: str

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 
 from analysis.pricing.stack_cost import cost_output, hourly_sentence, kept_cost, load_cost
-from analysis.results.manifest import Cost
+from analysis.results.schema.manifest import Cost
 from components.gke.cluster import GkeCluster
 from components.gke.control_plane import GkeClusterArgs
 from components.gke.lease import Lease, LeaseArgs

@@ -14,9 +14,9 @@ from analysis.capacity.misses import by_rate
 from analysis.capacity.requests import OfferedRate
 from analysis.capacity.search import estimate_of
 from analysis.objective import Objective
-from analysis.results.columns import Integers
-from analysis.results.manifest import CapacityRps, CapacityStep, SearchedCapacity
-from analysis.results.request_rows import NOT_SENT
+from analysis.results.run.columns import Integers
+from analysis.results.schema.manifest import CapacityRps, CapacityStep, SearchedCapacity
+from analysis.results.schema.request_rows import NOT_SENT
 from loadtest.generator.capacity.search import HARDLY_BUSY
 from loadtest.generator.capacity.step import StepVerdict
 from loadtest.generator.loops.arrivals import POISSON

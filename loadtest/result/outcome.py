@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.results.manifest import SearchedCapacity
-from analysis.results.other_cpu import OtherCpu
+from analysis.results.schema.manifest import SearchedCapacity
+from analysis.results.schema.other_cpu import OtherCpu
 from loadtest.generator.phases import HOLD
 from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
 from loadtest.result.capacity_figures import capacity_of, finished_steps, search_reason

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from analysis.results.columns import Integers
-from analysis.results.request_rows import REQUESTS_SCHEMA
+from analysis.results.run.columns import Integers
+from analysis.results.schema.request_rows import REQUESTS_SCHEMA
 from loadtest.generator.phases import PHASE_NAME
 from loadtest.generator.plan import worker_name
 from loadtest.generator.recorder import RAW_ROW_COLUMNS

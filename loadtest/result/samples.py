@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.schema.samples import SAMPLES_SCHEMA
 from loadtest.generator.plan import COUNTERS_FILE, worker_name
 
 _SAMPLE = re.compile(r"([1-9]\d{15}),([^,]+),([a-z_]+),(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from analysis.results.hosts import Host
+from analysis.results.run.hosts import Host
 
 
 @dataclass(frozen=True)

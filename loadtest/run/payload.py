@@ -59,7 +59,7 @@ def payload_file(payload: Payload, folder: Path) -> Path:
     """The payload's file in a folder, under the name of its digest; written where it is missing."""
     path = folder / payload.digest[:16]
     if not path.exists():
-        from analysis.results.file_system import write_to_disk  # noqa: PLC0415 - pyarrow takes 0.2 s
+        from analysis.results.storage.file_system import write_to_disk  # noqa: PLC0415 - pyarrow takes 0.2 s
 
         write_to_disk(path, payload.to_bytes())
     return path

@@ -148,7 +148,7 @@ def fetch(model: RemoteModel, folder: Path, report: Report, *, only: str | None 
 
 def _copy(model: RemoteModel, file: RemoteFile, folder: Path, setting: str) -> Iterator[int]:
     """Copy one file under another name, and give it its own if it is whole; yields the bytes of each piece."""
-    from analysis.results.file_system import open_uri
+    from analysis.results.storage.file_system import open_uri
 
     # Only the holder of the lock writes it. It is outside the folder, all of whose files are served.
     unfinished, target = folder.with_name(".unfinished"), folder / file.path
@@ -187,8 +187,8 @@ def _listing(uri: str) -> tuple[RemoteFile, ...]:
     """All files below a folder."""
     from pyarrow.fs import FileSelector
 
-    from analysis.results.file_system import RETRY_S, open_uri
-    from analysis.results.first_answer import require_answer
+    from analysis.results.storage.file_system import RETRY_S, open_uri
+    from analysis.results.storage.first_answer import require_answer
 
     if urlsplit(uri).scheme != "file":
         require_answer(uri, RETRY_S)
@@ -229,7 +229,7 @@ def _explained(uri: str, setting: str) -> Iterator[None]:
     """Turn an error of the file system into a SettingsError that names the setting, the reason and the fix."""
     from pyarrow import ArrowException
 
-    from analysis.results.file_system import is_of_google, reason_of, token_fix
+    from analysis.results.storage.file_system import is_of_google, reason_of, token_fix
 
     try:
         yield

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from analysis.results.samples import SAMPLES_SCHEMA
-from analysis.results.store import ResultsStore
-from analysis.results.store_files import StoreError
+from analysis.results.schema.samples import SAMPLES_SCHEMA
+from analysis.results.storage.store import ResultsStore
+from analysis.results.storage.store_files import StoreError
 from loadtest.result.validity.termination import EndedByRunner
 from provider.cluster.api import Cluster, ClusterError, Json
 from provider.cluster.job_pod import JobPod, delete_job, pods_of

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pydantic import AwareDatetime, ValidationError
 
-from analysis.results.manifest import Replica
+from analysis.results.schema.manifest import Replica
 from loadtest.generator.plan import PLAN_VARIABLE, LoadTestPlan
 from loadtest.generator.pod.sidecar import ADDRESS_VARIABLE, TOKEN_VARIABLE
 from loadtest.generator.prepare import PAYLOAD_VARIABLE, PLAN_JSON_VARIABLE

@@ -11,7 +11,13 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from analysis.results.samples import MOST_CORES, OTHER_CPU_CORES, OTHER_MEMORY_BYTES, SAMPLES_SCHEMA, STOLEN_CORES
+from analysis.results.schema.samples import (
+    MOST_CORES,
+    OTHER_CPU_CORES,
+    OTHER_MEMORY_BYTES,
+    SAMPLES_SCHEMA,
+    STOLEN_CORES,
+)
 from loadtest.generator.monitoring.sampler import values_between
 from provider.cluster.api import Cluster, ClusterError, Session
 from provider.cluster.background import Background

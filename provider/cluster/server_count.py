@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from analysis.results.samples import READY_SERVERS, SAMPLES_SCHEMA, SERVER
+from analysis.results.schema.samples import READY_SERVERS, SAMPLES_SCHEMA, SERVER
 from provider.cluster.api import Cluster, ClusterError, selector_of
 from provider.cluster.background import Background
 from provider.cluster.pod_sampler import ClockReading, clock_offset_s

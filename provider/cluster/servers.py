@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.results.manifest import Replica
+from analysis.results.schema.manifest import Replica
 from loadtest.generator.monitoring.machine import machine_facts
 from loadtest.result.servers import ServerState
 from provider.cluster.api import LATE_RETRY_S, Cluster, ClusterError, Json, selector_of

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import ValidationError
 
-from analysis.results.file_system import write_to_disk
-from analysis.results.hosts import cluster_hosts
+from analysis.results.run.hosts import cluster_hosts
+from analysis.results.storage.file_system import write_to_disk
 from loadtest.result.outcome import outcome_of
 from loadtest.result.raw_rows import read_all_raw_rows
 from loadtest.result.samples import read_all_samples

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from analysis.results.hosts import THIS_MACHINE
+from analysis.results.run.hosts import THIS_MACHINE
 from loadtest.result.servers import NO_SERVERS, Servers, ServerState
 
 _TERMINATION_GRACE_S = 10.0

@@ -12,7 +12,7 @@ from typing import Self
 
 import psutil
 
-from analysis.results.manifest import Computation
+from analysis.results.schema.manifest import Computation
 from provider.local.server_process import ProcessIdentity, listening_pid, log_tail, start_again
 from provider.resource import Operation, ResourceError
 from serving.servers import server_named

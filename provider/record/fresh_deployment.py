@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from analysis.results.store import ResultsStore
-from analysis.results.store_files import StoreError
+from analysis.results.storage.store import ResultsStore
+from analysis.results.storage.store_files import StoreError
 from loadtest.result.servers import ServerState, deployment_of
 from provider.load_test_inputs import LoadTestInputs
 from provider.resource import ResourceError

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from analysis.pricing.stack_cost import kept_cost
-from analysis.results.manifest import Computation, Generator, Key, Machine, Manifest, Replica, Serving, Validity
-from analysis.results.store import ResultsStore
-from analysis.results.store_files import StoreError
+from analysis.results.schema.manifest import Computation, Generator, Key, Machine, Manifest, Replica, Serving, Validity
+from analysis.results.storage.store import ResultsStore
+from analysis.results.storage.store_files import StoreError
 from analysis.statistics.figures import Shown
 from analysis.statistics.summary import summarise
 from loadtest.result.outcome import LoadTestOutcome

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from analysis.formatting import number
 from analysis.objective import Objective
-from analysis.results.manifest import Repeat, SearchedCapacity
-from analysis.results.store import new_run_id
+from analysis.results.schema.manifest import Repeat, SearchedCapacity
+from analysis.results.storage.store import new_run_id
 from provider.resource import Operation, Props, ResourceError
 
 

@@ -2,8 +2,8 @@
 
 import threading
 
-from analysis.results.store import ResultsStore
-from analysis.results.store_files import StoreError
+from analysis.results.storage.store import ResultsStore
+from analysis.results.storage.store_files import StoreError
 from provider.resource import ResourceError
 
 # With what Pulumi itself takes, `pulumi up` ends within 10 s. A request without an answer may wait for two minutes in

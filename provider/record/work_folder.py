@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.results.file_system import write_to_disk
-from analysis.results.manifest import Manifest
-from analysis.results.manifest_file import ManifestFileError, manifest_of, manifest_text
-from analysis.results.parquet import UNREADABLE, write_parquet
-from analysis.results.samples import SAMPLES_SCHEMA
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.schema.manifest_file import ManifestFileError, manifest_of, manifest_text
+from analysis.results.schema.samples import SAMPLES_SCHEMA
+from analysis.results.storage.file_system import write_to_disk
+from analysis.results.storage.parquet import UNREADABLE, write_parquet
+from analysis.results.storage.store import ResultsStore
 from loadtest.generator.plan import worker_name
 from loadtest.result.raw_rows import read_all_raw_rows
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
-from analysis.results.manifest import Model
+from analysis.results.schema.manifest import Model
 from loadtest.run.payload import payload_file, sent
 from loadtest.run.recorded_requests import digest_of
 from loadtest.run.served_model import NotServingError, ServedModel, served_model

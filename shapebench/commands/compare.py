@@ -10,9 +10,9 @@ from analysis.formatting import MISSING, number, short_ids
 from analysis.interval import Interval
 from analysis.report.data_tables import flatten
 from analysis.report.tables import Column, Table
-from analysis.results.columns import read_columns
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.run.columns import read_columns
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from analysis.statistics.read import figures_of
 from analysis.statistics.summary import FIGURES, RunSummary, summary_of
 from shapebench.commands.show import find_run, intervals_of

@@ -22,7 +22,7 @@ from analysis.planning.day.start_up import AskedDelays
 from analysis.planning.day.traffic import Traffic, TrafficError, read_traffic, second_of_day, smooth_traffic
 from analysis.planning.fleet.offers import Terms
 from analysis.report.tables import Table
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.verdict import read_verdict
 from shapebench.commands.plan import why_no_plan
 from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_table, print_text, progress

@@ -13,7 +13,7 @@ from analysis.formatting import MISSING, money, number, predictions_text
 from analysis.objective import Asked
 from analysis.pricing import cost
 from analysis.report.tables import Table
-from analysis.results.store import ResultsStore, Scan
+from analysis.results.storage.store import ResultsStore, Scan
 from loadtest.run.remote_model import is_uri
 from loadtest.run.saved_model import files_of, version_folder
 from shapebench.commands.price import note_sources

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from analysis.formatting import count
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from provider.killed_run import is_of_killed_run, read_killed_run
 from provider.record.work_folder import MeasuredRun, WorkFolderError, is_measured, read_work_folder
 from shapebench.output import CommandError, print_text

@@ -5,7 +5,7 @@ from typing import Any
 
 from analysis.formatting import MISSING, commit_text, money, number, stack_and_serving_name
 from analysis.report.tables import Column, Table
-from analysis.results.store import ResultsStore, Scan
+from analysis.results.storage.store import ResultsStore, Scan
 from analysis.verdict.change import Change, Side, read_changes
 from analysis.verdict.history import read_history
 from analysis.verdict.latest import Latest, read_latest

@@ -14,8 +14,8 @@ from analysis.planning.fleet.plan import MULTIPLES, Plan, PlannedFleet, Requirem
 from analysis.planning.fleet.sizing import NoFleetError
 from analysis.pricing import cost
 from analysis.report.tables import Column, Table
-from analysis.results.manifest import Cost, Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Cost, Manifest
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.verdict import Verdict, read_verdict
 from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_table, print_text, progress
 from shapebench.skipped import no_finished_run, note_skipped, skipped_json

@@ -13,7 +13,7 @@ from analysis.pricing.notes import price_notes
 from analysis.pricing.snapshot import newest_snapshot
 from analysis.pricing.stack_cost import kept_cost, load_cost, run_usd
 from analysis.report.tables import Column, Table
-from analysis.results.manifest import Cost
+from analysis.results.schema.manifest import Cost
 from loadtest.run.saved_model import uploaded_bytes_of
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.explain import SettingsError, first_line

@@ -8,7 +8,7 @@ from analysis.planning.day.replay import CLOSE, NoReplayError, Replay, replay_of
 from analysis.planning.day.start_up import AskedDelays
 from analysis.planning.day.traffic import STEP_S
 from analysis.report.tables import Table
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.verdict import read_verdict
 from shapebench.commands.show import find_run
 from shapebench.output import CommandError, print_json, print_table, print_text, progress

@@ -6,10 +6,10 @@ from analysis.comparability import comparison_group, cpus
 from analysis.formatting import shape_name, short_ids, stack_and_serving_name
 from analysis.report.run_tables import REPEATS, repeats_table
 from analysis.report.tables import Table
-from analysis.results.columns import read_columns
-from analysis.results.disturbance import was_disturbed
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore, Scan
+from analysis.results.run.columns import read_columns
+from analysis.results.run.disturbance import was_disturbed
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore, Scan
 from analysis.statistics.figures import Shown
 from analysis.statistics.read import figures_of
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of

@@ -10,7 +10,7 @@ from analysis.formatting import MISSING, money
 from analysis.pricing import cost
 from analysis.pricing.stack_cost import kept_cost
 from analysis.report.tables import Table
-from analysis.results.manifest import Cost
+from analysis.results.schema.manifest import Cost
 from shapebench.commands.price import Priced, note_sources, require_prices
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.allocatable import ShapeTooSmallError, pod_resources

@@ -12,11 +12,11 @@ from analysis.report.charts.resource_usage import interval_sentence, others_sent
 from analysis.report.collect import Run, run_of
 from analysis.report.provenance import provenance
 from analysis.report.tables import Column, Table
-from analysis.results.columns import read_columns
-from analysis.results.layout import manifest_path, named_files
-from analysis.results.manifest import Manifest
-from analysis.results.resource_usage import ResourceUsage
-from analysis.results.store import ResultsStore, Scan
+from analysis.results.run.columns import read_columns
+from analysis.results.run.resource_usage import ResourceUsage
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.layout import manifest_path, named_files
+from analysis.results.storage.store import ResultsStore, Scan
 from analysis.statistics.estimate import price_of
 from analysis.statistics.figures import Shown
 from analysis.statistics.read import QUANTILES

@@ -7,7 +7,7 @@ from analysis.objective import Asked
 from analysis.pricing import ON_DEMAND, Usage
 from analysis.report.comparison import claims_table, cpus_table, effects_table, ranking_table
 from analysis.report.tables import Table
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.capacity import Meets
 from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects

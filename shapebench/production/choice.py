@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.planning.day.costs import Day, FleetDay, VariantDay
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from components.serving.variant import BucketAccess, ClusterAccess, TfServingArgs
 from shapebench.output import CommandError
 from stacks.allocatable import PodResources, ShapeTooSmallError, pod_resources

@@ -14,8 +14,8 @@ import typer
 
 from analysis.report.folders import REPORT_HTML, check_folder
 from analysis.report.tables import Column, Table
-from analysis.results.store import ResultsStore
-from analysis.results.store_files import StoreError
+from analysis.results.storage.store import ResultsStore
+from analysis.results.storage.store_files import StoreError
 from shapebench.options import default_store
 from shapebench.output import CommandError, note, print_table, print_text
 from shapebench.sweeps.answer import answer, destroy_command, exit_code, troubles, write_outcome

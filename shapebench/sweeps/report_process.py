@@ -39,7 +39,7 @@ def write_reports(orders: Iterable[str], answers: TextIO) -> None:
     from analysis.report.collect import collect  # noqa: PLC0415 - libraries that the sweep itself does not need
     from analysis.report.document import RunPage  # noqa: PLC0415
     from analysis.report.render import write_report  # noqa: PLC0415
-    from analysis.results.store import ResultsStore  # noqa: PLC0415
+    from analysis.results.storage.store import ResultsStore  # noqa: PLC0415
 
     drawn: dict[str, RunPage] = {}
     for text in orders:

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from analysis.results.store import ResultsStore
-from analysis.results.store_files import StoreError
+from analysis.results.storage.store import ResultsStore
+from analysis.results.storage.store_files import StoreError
 from stacks.explain import SettingsError
 from stacks.files import load_config, settings_in, store_uri
 from stacks.settings import Settings

@@ -7,11 +7,11 @@ from analysis.capacity.evidence import NoEvidence, evidence_of
 from analysis.comparability import has_drawn_cpus
 from analysis.formatting import number
 from analysis.objective import Objective
-from analysis.results.columns import read_columns
-from analysis.results.disturbance import was_disturbed
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
-from analysis.results.store_files import StoreError
+from analysis.results.run.columns import read_columns
+from analysis.results.run.disturbance import was_disturbed
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
+from analysis.results.storage.store_files import StoreError
 from analysis.verdict.mix import known_models, nodes_of, pool_of
 from stacks.load_profiles import CapacitySearch
 from sweep.fleet import FleetError

@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 import yaml
 
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from loadtest.generator.plan import PLAN_VARIABLE
 from tests.support.kubernetes.binaries import bin_folder
 

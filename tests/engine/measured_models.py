@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from serving.export.exporter import OWN, Exported, tree_digest
 from stacks.models import VERSION
 from tests.engine.harness import CHECKOUT, Stack

@@ -13,7 +13,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from loadtest.result.raw_rows import read_all_raw_rows
 from tests.engine.harness import SMOKE, WORK_DIR, answered_ok, eventually, servers_on
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.results.counters import requests_by_replica
-from analysis.results.store import ResultsStore
+from analysis.results.run.counters import requests_by_replica
+from analysis.results.storage.store import ResultsStore
 from tests.engine.harness import SMOKE, Stack, answered_ok, eventually, generators, servers_on
 
 

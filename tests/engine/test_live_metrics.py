@@ -12,9 +12,9 @@ from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from analysis.results.columns import read_columns
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.run.columns import read_columns
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from bench.servers.processes import free_port
 from tests.engine.harness import Stack
 from tests.support.go_programs import PROMETHEUS

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from bench.servers.processes import free_port
 from tests.support.copied_checkout import copy_checkout, shell_in, type_line
 from tools.first_hour import Shell, lines_of

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from bench.servers.processes import embedded, free_port
 from provider.resource import Operation, ResourceError
 from provider.resources.service_load_test import ServiceLoadTest

@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 from analysis.objective import Asked
 from analysis.report.collect import collect
 from analysis.report.render import write_report
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import Server, make_manifest, make_rows, make_search, write_run
 from stacks.load_profiles import PROFILES
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from analysis.results.manifest import Computation
+from analysis.results.schema.manifest import Computation
 from analysis.verdict.variants import comparable
 from tests.engine.harness import CHECKOUT, Stack
 

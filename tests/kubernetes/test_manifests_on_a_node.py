@@ -8,8 +8,8 @@ from kubernetes import client, dynamic
 from kubernetes.stream import stream
 from typer.testing import CliRunner
 
-from analysis.results.manifest import Model
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Model
+from analysis.results.storage.store import ResultsStore
 from shapebench.cli import app
 from stacks.version import VERSION
 from tests.engine.harness import eventually

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.results.counters import requests_by_replica
-from analysis.results.store import ResultsStore
+from analysis.results.run.counters import requests_by_replica
+from analysis.results.storage.store import ResultsStore
 from tests.engine.harness import SMOKE, Stack, stack_in_cluster
 from tests.engine.measured_models import PAIRWISE, Case, measured
 from tests.kubernetes.own_images import OwnImages

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from shapebench.cli import app
 from stacks.load_profiles import TrafficCurve
 from tests.engine.harness import Stack, stack_in_cluster

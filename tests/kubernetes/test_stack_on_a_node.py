@@ -27,9 +27,9 @@ from kubernetes.utils.quantity import parse_quantity
 from scipy import stats
 
 from analysis.comparability import comparison_key
-from analysis.results.counters import requests_by_replica
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.run.counters import requests_by_replica
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.variants import variants_of
 from loadtest.generator.clients.rest_request import rest_body_of
 from loadtest.generator.payload import Request

@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from analysis.results.manifest import Manifest
-from analysis.results.samples import SAMPLES_SCHEMA
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.schema.samples import SAMPLES_SCHEMA
+from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import STARTED_AT, make_search, write_run
 
 _SAMPLED_S = 1200

@@ -18,9 +18,9 @@ from analysis.planning.fleet.offers import Terms
 from analysis.planning.fleet.plan import stored_offers
 from analysis.planning.fleet.sizing import NoFleetError, Sizing
 from analysis.pricing.cost import HOURS_A_DAY, HOURS_A_MONTH, at_least
-from analysis.results.columns import read_columns
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.run.columns import read_columns
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.verdict import Verdict
 
 # Days with the same curve and other arrivals, of which the bill is the mean. How many requests come in 15 s is chance;

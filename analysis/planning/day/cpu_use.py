@@ -1,8 +1,8 @@
 """The CPU utilisation of a node at its capacity, from the samples of a run."""
 
-from analysis.results.columns import RunRows
-from analysis.results.manifest import Manifest
-from analysis.results.resource_usage import server_use_of
+from analysis.results.run.columns import RunRows
+from analysis.results.run.resource_usage import server_use_of
+from analysis.results.schema.manifest import Manifest
 
 
 def cpu_percent_at(rows: RunRows, manifest: Manifest, node_rps: float) -> float | None:

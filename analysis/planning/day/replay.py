@@ -22,10 +22,10 @@ from analysis.planning.day.traffic import STEP_S, Traffic
 from analysis.planning.fleet.bills import Offer
 from analysis.planning.fleet.offers import Terms
 from analysis.planning.fleet.plan import stored_offers
-from analysis.results.columns import Columns, Floats, RunRows, read_columns
-from analysis.results.manifest import Manifest
-from analysis.results.samples import READY_SERVERS
-from analysis.results.store import ResultsStore
+from analysis.results.run.columns import Columns, Floats, RunRows, read_columns
+from analysis.results.schema.manifest import Manifest
+from analysis.results.schema.samples import READY_SERVERS
+from analysis.results.storage.store import ResultsStore
 from analysis.statistics.estimate import TAIL
 from analysis.statistics.read import why_invalid
 from analysis.verdict.verdict import Verdict

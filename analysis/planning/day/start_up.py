@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from analysis.planning.day.autoscaling import Delays
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 
 # A guess: a pod with an image that its node has, and a new node.
 _POD_S, _NODE_S = 60.0, 120.0

@@ -11,7 +11,7 @@ from analysis.planning.fleet.fleet_capacity import ClientEffect
 from analysis.planning.fleet.sizing import Sizing
 from analysis.pricing.cost import HOURS_A_MONTH, at_least
 from analysis.pricing.stack_cost import serving_cost
-from analysis.results.manifest import Cost
+from analysis.results.schema.manifest import Cost
 from analysis.verdict.ranking import Ranked
 from stacks.models import RESNET50
 from stacks.shapes import NodeShape

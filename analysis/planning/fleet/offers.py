@@ -13,7 +13,7 @@ from analysis.planning.replica_model.model import NoModelError, models_of
 from analysis.planning.simulation.balancing import Balancer
 from analysis.planning.simulation.events import Fleet
 from analysis.pricing.stack_cost import uploaded_bytes_in
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from analysis.verdict.capacity import Meets
 from analysis.verdict.ranking import Ranked
 

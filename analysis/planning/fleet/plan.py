@@ -9,9 +9,9 @@ from analysis.planning.fleet.offers import Terms, offers_of
 from analysis.planning.fleet.sizing import NoFleetError, lost_nodes
 from analysis.planning.replica_model.curve import Curve, curve_of
 from analysis.pricing.cost import at_least
-from analysis.results.columns import read_columns
-from analysis.results.manifest import Cost, Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.run.columns import read_columns
+from analysis.results.schema.manifest import Cost, Manifest
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.verdict import Verdict
 
 # The table of bills is for these multiples of the load.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analysis.planning.replica_model.presence import Presence, Stream, time_us
 from analysis.planning.replica_model.scaling import Point, Scaling, fit
 from analysis.planning.replica_model.single_requests import SingleRequests, single_requests
-from analysis.results.columns import Columns, Integers
+from analysis.results.run.columns import Columns, Integers
 
 # The ramp is divided into so many parts, in each of which the load hardly changes.
 _RAMP_PARTS = 12

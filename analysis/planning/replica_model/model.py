@@ -6,7 +6,7 @@ from analysis.planning.replica_model.curve import Curve
 from analysis.planning.replica_model.scaling import Point, Scaling, prediction_error
 from analysis.planning.replica_model.service import Service
 from analysis.planning.replica_model.single_requests import SingleRequests
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from stacks.request_threads import RequestThreads
 
 # A law that is further off at the levels that it was not fitted to is not used to predict.

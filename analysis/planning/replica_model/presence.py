@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.results.columns import Columns, Floats, Integers
+from analysis.results.run.columns import Columns, Floats, Integers
 
 # Later than all times; its negative is earlier.
 _NEVER_US = 2**62

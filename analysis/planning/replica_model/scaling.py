@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from analysis.results.columns import Floats
+from analysis.results.run.columns import Floats
 
 # How many requests a server may serve at once: those that a law is fitted for.
 _AT_ONCE = (*range(1, 17), 20, 24, 32, 48, 64)

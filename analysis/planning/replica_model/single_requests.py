@@ -9,7 +9,7 @@ import numpy as np
 from analysis.planning.replica_model.presence import Stream, time_us
 from analysis.planning.replica_model.scaling import Scaling
 from analysis.planning.replica_model.service import spread_of
-from analysis.results.columns import Columns, Floats, Integers
+from analysis.results.run.columns import Columns, Floats, Integers
 
 # The times are read of requests that found at most so many others, and of so many for each number found, evenly chosen:
 # more than a table of the spread can hold.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 
 Kind = Literal["random", "round-robin", "users", "connections"]
 

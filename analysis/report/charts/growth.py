@@ -16,7 +16,7 @@ from analysis.planning.replica_model.scaling import Point, Scaling
 from analysis.report.charts.drawing import FIRST, SECOND, Chart, colours, svg
 from analysis.report.collect import Run
 from analysis.report.tables import Table
-from analysis.results.manifest import Manifest
+from analysis.results.schema.manifest import Manifest
 from analysis.statistics.summary import FIGURES
 from analysis.verdict.variants import variants_of
 

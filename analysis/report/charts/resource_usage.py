@@ -10,8 +10,8 @@ from analysis.report.charts.drawing import INK, MUTED, Chart, svg
 from analysis.report.charts.series import Series
 from analysis.report.charts.time_axis import lines_over_time, phase_bands, seconds_axis
 from analysis.report.tables import Table
-from analysis.results.resource_usage import ResourceUsage
-from analysis.results.samples import GENERATOR, MACHINE, SERVER
+from analysis.results.run.resource_usage import ResourceUsage
+from analysis.results.schema.samples import GENERATOR, MACHINE, SERVER
 
 _NAMES = {SERVER: "server", GENERATOR: "generator", MACHINE: "all programs"}
 _MB = 1e6

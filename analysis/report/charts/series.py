@@ -11,8 +11,8 @@ import pandas as pd
 from analysis.capacity.evidence import offered_rates
 from analysis.capacity.misses import AtRate, by_rate
 from analysis.objective import Objective
-from analysis.results.columns import Columns, Floats, Integers, RunRows
-from analysis.results.manifest import Manifest
+from analysis.results.run.columns import Columns, Floats, Integers, RunRows
+from analysis.results.schema.manifest import Manifest
 from stacks.load_profiles import ClosedLoop
 
 _MAX_WINDOWS = 75

@@ -14,7 +14,8 @@ from loadtest.generator.phases import RAMP, WARMUP, PhaseMarks
 _SLEEP_S = 0.02
 # Eight seconds: a percentile of fewer is a single pause of the machine.
 _FEWEST_LAGS = 400
-# The CPU use of a busy second. A test holds it equal to analysis.results.thresholds, which the pod does not have.
+# The CPU use of a busy second. A test holds it equal to analysis.results.schema.thresholds, which the pod does not
+# have.
 BUSY_PERCENT = 90.0
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.results.disturbance import CpuSamples, Span, disturbance_reason, span_of
-from analysis.results.other_cpu import OtherCpu
+from analysis.results.run.disturbance import CpuSamples, Span, disturbance_reason, span_of
+from analysis.results.schema.other_cpu import OtherCpu
 from loadtest.generator.loops.arrivals import POISSON
 from loadtest.generator.phases import HOLD
 from loadtest.result.raw_rows import times_us

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.results.request_rows import NOT_SENT
-from analysis.results.thresholds import GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE
+from analysis.results.schema.request_rows import NOT_SENT
+from analysis.results.schema.thresholds import GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE
 from loadtest.generator.phases import HOLD
 from loadtest.generator.plan import CapacitySearchPlan, LoadPlan
 from loadtest.result.raw_rows import times_us

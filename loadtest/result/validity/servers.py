@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.results.counters import requests_by_replica
+from analysis.results.run.counters import requests_by_replica
 from loadtest.generator.clients.client import NO_THREAD
 from loadtest.generator.plan import LoadPlan, LoadTestPlan
 from loadtest.result.servers import Servers

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import stdtrit
 
-from analysis.results.columns import Floats, Integers
-from analysis.results.wander import wander_of
+from analysis.results.run.columns import Floats, Integers
+from analysis.results.run.wander import wander_of
 from loadtest.generator.phases import HOLD
 from loadtest.generator.plan import LoadPlan
 from loadtest.result.raw_rows import times_us

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from shapebench.cli import app
 from shapebench.output import REHEARSAL_EXIT_CODE
 from tests.engine.harness import SMOKE, WORK_DIR, Stack, generators, servers_on

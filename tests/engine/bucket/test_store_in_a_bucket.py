@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 import shapebench
-from analysis.results.request_rows import REQUESTS_SCHEMA
-from analysis.results.store import ResultsStore, new_run_id
-from analysis.results.store_files import RunExistsError, StoreError
+from analysis.results.schema.request_rows import REQUESTS_SCHEMA
+from analysis.results.storage.store import ResultsStore, new_run_id
+from analysis.results.storage.store_files import RunExistsError, StoreError
 from analysis.statistics.summary import summarise
 from bench.stores.synthetic import Server, make_manifest, make_rows, make_search, write_run
 from provider.record.store_check import require_writable

@@ -19,7 +19,7 @@ import pytest
 from kubernetes import client
 
 import provider.cluster.pod_sampler
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from provider.cluster.api import REQUIRED_RIGHTS
 from provider.cluster.load_job import GENERATOR
 from provider.resource import Operation, ResourceError

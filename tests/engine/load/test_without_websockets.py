@@ -12,7 +12,7 @@ from kubernetes import client
 
 import provider.cluster.job_pod
 import provider.cluster.pod_sampler
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from provider.resource import Operation, ResourceError
 from provider.resources.cluster_load_test import ClusterLoadTest
 from tests.engine.load.process_kubelet import ProcessKubelet

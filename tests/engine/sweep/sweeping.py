@@ -14,8 +14,8 @@ from typing import Any, Self
 import psutil
 import yaml
 
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from sweep.journal.journal import FILE, Journal
 from sweep.journal.records import Record
 from tests.engine.harness import CHECKOUT, Stack

@@ -18,7 +18,7 @@ import pytest
 import tensorflow as tf
 import yaml
 
-from analysis.results.manifest import CapacityRps
+from analysis.results.schema.manifest import CapacityRps
 from bench.servers.processes import free_port
 from bench.serving import side
 from serving.servers import server_named

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
-from analysis.results.file_system import open_uri, upload
+from analysis.results.storage.file_system import open_uri, upload
 from bench.servers import processes as servers
 from tests.support.go_programs import OBJECT_STORE
 from tools.pins import ROOT

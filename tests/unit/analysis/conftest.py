@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from analysis.report.charts import drawing
-from analysis.results.request_rows import REQUESTS_SCHEMA
-from analysis.results.store import ResultsStore
+from analysis.results.schema.request_rows import REQUESTS_SCHEMA
+from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import STARTED_AT
 
 

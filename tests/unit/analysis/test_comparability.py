@@ -9,7 +9,7 @@ from analysis.comparability import UNKNOWN_CPU, comparison_group, comparison_key
 from analysis.interval import Interval
 from analysis.objective import Objective
 from analysis.report.comparison import cpus_table
-from analysis.results.manifest import Machine, Manifest, Repeat, Replica
+from analysis.results.schema.manifest import Machine, Manifest, Repeat, Replica
 from analysis.statistics.spread import repeats_of
 from analysis.statistics.within import RunFigures
 from analysis.verdict.text import paragraph

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from bench.damage import judged
 from bench.stores.damages import KINDS, damage, write_bomb
 from bench.stores.nine_runs import write_nine_runs

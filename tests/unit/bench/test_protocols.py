@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.schema.samples import SAMPLES_SCHEMA
 from bench import protocols
 from bench.stores.synthetic import request_rows
 from loadtest.result.outcome import LoadTestOutcome

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from checks.tree import own_files
 from stacks.load_profiles import PROFILES

@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from analysis.results.request_rows import REQUEST_COLUMNS
-from analysis.results.store import ResultsStore
+from analysis.results.schema.request_rows import REQUEST_COLUMNS
+from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 from tools.pins import ROOT

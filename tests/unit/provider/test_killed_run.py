@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from analysis.results.columns import rows_in_order
-from analysis.results.manifest import Key
-from analysis.results.store import ResultsStore
+from analysis.results.run.columns import rows_in_order
+from analysis.results.schema.manifest import Key
+from analysis.results.storage.store import ResultsStore
 from loadtest.generator.plan import worker_name
 from loadtest.result.raw_rows import read_all_raw_rows
 from shapebench.cli import app

@@ -10,10 +10,10 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from analysis.results.manifest import Machine, Repeat, Replica, Validity
-from analysis.results.other_cpu import OtherCpu
-from analysis.results.samples import SAMPLES_SCHEMA
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Machine, Repeat, Replica, Validity
+from analysis.results.schema.other_cpu import OtherCpu
+from analysis.results.schema.samples import SAMPLES_SCHEMA
+from analysis.results.storage.store import ResultsStore
 from bench.fleets import truth
 from bench.fleets.searches import searched_run
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run

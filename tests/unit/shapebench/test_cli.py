@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 from analysis.formatting import money
 from analysis.pricing import ON_DEMAND, cost
 from analysis.pricing.snapshot import FOLDER, newest_snapshot
-from analysis.results.manifest import Repeat, Replica, Validity
-from analysis.results.plain_text import plain
-from analysis.results.store import ResultsStore, new_run_id
+from analysis.results.schema.manifest import Repeat, Replica, Validity
+from analysis.results.schema.plain_text import plain
+from analysis.results.storage.store import ResultsStore, new_run_id
 from bench.stores.synthetic import Server, make_manifest, make_older, make_rows, make_search, write_run
 from shapebench.cli import app
 from stacks.load_profiles import PROFILES

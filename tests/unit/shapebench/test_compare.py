@@ -5,8 +5,8 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from analysis.results.manifest import Validity
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Validity
+from analysis.results.storage.store import ResultsStore
 from analysis.statistics.summary import summarise
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from shapebench.cli import app

@@ -3,8 +3,8 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from analysis.results.manifest import Replica
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Replica
+from analysis.results.storage.store import ResultsStore
 from bench.fleets.searches import searched_run
 from bench.fleets.truth import Server, steady
 from shapebench.cli import app

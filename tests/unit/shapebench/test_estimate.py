@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis.estimate.speeds import newest_speeds
-from analysis.results.manifest import Model, Validity
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Model, Validity
+from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import make_search, write_run
 from shapebench.cli import app
 from tests.support.saved_models import write_saved_model

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import STARTED_AT, make_search, write_run
 from shapebench.cli import app
 

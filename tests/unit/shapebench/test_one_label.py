@@ -19,8 +19,8 @@ from analysis.objective import Asked
 from analysis.report.collect import collect
 from analysis.report.document import document
 from analysis.report.tables import Table
-from analysis.results.manifest import CapacityRps, Manifest, Repeat
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import CapacityRps, Manifest, Repeat
+from analysis.results.storage.store import ResultsStore
 from analysis.statistics.summary import FIGURES
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, make_search, write_run
 from shapebench.cli import app

@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis.planning.fleet import fleet_capacity
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from bench.fleets.searches import searched_run
 from bench.fleets.truth import Server, steady
 from bench.stores import synthetic

@@ -24,8 +24,8 @@ from analysis.report.charts.objectives import costs_by_limit
 from analysis.report.charts.race import costs_by_run
 from analysis.report.collect import Findings, collect
 from analysis.report.document import Document, document
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from analysis.statistics.estimate import price_of
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, make_search, write_run
 from shapebench.cli import app

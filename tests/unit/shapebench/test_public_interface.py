@@ -13,9 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 import shapebench
-from analysis.results.manifest import Manifest, Validity
-from analysis.results.request_rows import REQUEST_COLUMNS
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest, Validity
+from analysis.results.schema.request_rows import REQUEST_COLUMNS
+from analysis.results.storage.store import ResultsStore
 from analysis.statistics.summary import summarise
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from shapebench.cli import app

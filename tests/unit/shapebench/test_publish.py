@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from analysis.results.manifest import Validity
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Validity
+from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import make_search, write_run
 from shapebench.cli import app
 

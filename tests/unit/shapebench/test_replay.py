@@ -3,7 +3,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from shapebench.cli import app
 from tests.support.production import write_search
 from tests.unit.analysis.planning.day.test_replay import CAPACITY_RPS, CORES, curve, write_replay

@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 import shapebench.output
-from analysis.results.manifest import Validity
-from analysis.results.other_cpu import OtherCpu
-from analysis.results.samples import SAMPLES_SCHEMA
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Validity
+from analysis.results.schema.other_cpu import OtherCpu
+from analysis.results.schema.samples import SAMPLES_SCHEMA
+from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
 from shapebench.cli import app
 from stacks.load_profiles import PROFILES

@@ -6,9 +6,9 @@ import numpy as np
 
 from analysis.capacity.requests import OfferedRate
 from analysis.objective import Objective
-from analysis.results.columns import RunRows
-from analysis.results.manifest import CapacityRps, CapacityStep, Manifest, SearchedCapacity
-from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.run.columns import RunRows
+from analysis.results.schema.manifest import CapacityRps, CapacityStep, Manifest, SearchedCapacity
+from analysis.results.schema.samples import SAMPLES_SCHEMA
 from bench.servers.simulated_server import ServerModel, SimulatedServer
 from bench.stores.synthetic import make_columns, make_manifest
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON, offsets_at

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.capacity.evidence import Basis, Evidence, NoEvidence, evidence_of
 from analysis.objective import Objective
-from analysis.results.manifest import CapacityRps
+from analysis.results.schema.manifest import CapacityRps
 from analysis.verdict.verdict import judge
 from bench.servers.simulated_server import true_capacity_rps
 from bench.stores.synthetic import machine_samples

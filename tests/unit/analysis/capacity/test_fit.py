@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.capacity.fit import fit_capacity
 from analysis.capacity.requests import OfferedRate
-from analysis.results.columns import Booleans
+from analysis.results.run.columns import Booleans
 
 _SHARE, _RATES_RPS, _REQUESTS, _SLOPE = 0.05, (90.0, 95.0, 100.0, 105.0, 110.0), 4000, 2.0
 

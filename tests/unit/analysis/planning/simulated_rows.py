@@ -3,7 +3,7 @@
 import numpy as np
 
 from analysis.planning.simulation.events import Simulated
-from analysis.results.columns import Columns
+from analysis.results.run.columns import Columns
 from bench.stores.synthetic import make_columns
 
 

@@ -15,7 +15,7 @@ from analysis.pricing.stack_cost import (
     serving_cost,
     uploaded_bytes_in,
 )
-from analysis.results.manifest import Category
+from analysis.results.schema.manifest import Category
 from stacks.files import load_settings
 from stacks.models import RESNET50
 from stacks.shapes import NodeShape, ShapeSettings

@@ -7,10 +7,10 @@ from typing import Any
 import pyarrow as pa
 from pydantic import ValidationError
 
-from analysis.results.manifest import Computation, Key, Machine, Manifest, Repeat, Replica
-from analysis.results.other_cpu import OtherCpu
-from analysis.results.request_rows import REQUESTS_SCHEMA
-from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.schema.manifest import Computation, Key, Machine, Manifest, Repeat, Replica
+from analysis.results.schema.other_cpu import OtherCpu
+from analysis.results.schema.request_rows import REQUESTS_SCHEMA
+from analysis.results.schema.samples import SAMPLES_SCHEMA
 from bench.stores.synthetic import STARTED_AT, make_search
 
 LEAK = "leak-9f3a"

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from analysis.comparability import CONDITIONS
 from analysis.publish.fields import MANIFEST, public_manifest
 from analysis.publish.pseudonyms import Pseudonyms
-from analysis.results.manifest import Manifest, Record
+from analysis.results.schema.manifest import Manifest, Record
 from analysis.verdict.machines import machine_sets
 from bench.stores.synthetic import make_manifest
 from stacks.load_profiles import PROFILES

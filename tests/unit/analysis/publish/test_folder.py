@@ -16,10 +16,10 @@ from analysis.objective import Asked
 from analysis.publish import folder as publishing
 from analysis.publish.folder import write_published
 from analysis.publish.selection import select
-from analysis.results.columns import read_columns
-from analysis.results.manifest import StoredFile, Validity
-from analysis.results.store import ResultsStore
-from analysis.results.store_files import StoreError
+from analysis.results.run.columns import read_columns
+from analysis.results.schema.manifest import StoredFile, Validity
+from analysis.results.storage.store import ResultsStore
+from analysis.results.storage.store_files import StoreError
 from analysis.statistics.summary import FIGURES, summary_of
 from analysis.verdict.verdict import Verdict, read_verdict
 from bench.stores.synthetic import Server, machine_samples, make_manifest, make_rows, write_run

@@ -13,8 +13,8 @@ from analysis.publish.folder import PAGE, write_published
 from analysis.publish.selection import select
 from analysis.report.comparison import ranking_table
 from analysis.report.markdown import escaped
-from analysis.results.manifest import Manifest, Validity
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest, Validity
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.text import NO_VERDICT, paragraph
 from analysis.verdict.verdict import read_verdict
 from bench.stores.synthetic import make_search, write_run

@@ -9,7 +9,7 @@ import yaml
 from analysis.publish.fields import public_manifest
 from analysis.publish.pseudonyms import Pseudonyms
 from analysis.publish.recipe import recipes
-from analysis.results.manifest import Manifest, Repeat, Serving
+from analysis.results.schema.manifest import Manifest, Repeat, Serving
 from bench.stores.synthetic import make_manifest
 from loadtest.generator.plan import load_plan, repeat_of
 from stacks.autoscaler import Autoscaler

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from analysis.publish.selection import Why, select
-from analysis.results.manifest import Validity
-from analysis.results.other_cpu import OtherCpu
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Validity
+from analysis.results.schema.other_cpu import OtherCpu
+from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import make_older, write_run
 from tests.unit.analysis.publish.contributed import COMMIT, run_id, searched
 

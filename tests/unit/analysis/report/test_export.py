@@ -17,9 +17,9 @@ from analysis.report import export as export_module
 from analysis.report.charts.drawing import png, standalone
 from analysis.report.collect import collect
 from analysis.report.export import write_export
-from analysis.results.manifest import Validity
-from analysis.results.request_rows import REQUEST_COLUMNS
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Validity
+from analysis.results.schema.request_rows import REQUEST_COLUMNS
+from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import Server, make_manifest, make_rows, make_search, write_run
 from stacks.load_profiles import PROFILES
 

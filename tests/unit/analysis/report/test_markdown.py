@@ -13,8 +13,8 @@ from analysis.report.document import document
 from analysis.report.markdown import code, escaped
 from analysis.report.render import fill
 from analysis.report.tables import Column, Table
-from analysis.results.manifest import Validity
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Validity
+from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 

@@ -16,9 +16,9 @@ from analysis.report.document import document
 from analysis.report.headline import headline
 from analysis.report.provenance import provenance
 from analysis.report.render import write_report
-from analysis.results.manifest import Computation, Generator, Machine, Model, Replica, Validity
-from analysis.results.samples import SAMPLES_SCHEMA
-from analysis.results.store import ResultsStore, new_run_id
+from analysis.results.schema.manifest import Computation, Generator, Machine, Model, Replica, Validity
+from analysis.results.schema.samples import SAMPLES_SCHEMA
+from analysis.results.storage.store import ResultsStore, new_run_id
 from analysis.verdict import verdict as verdict_module
 from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects

@@ -7,7 +7,7 @@ from analysis.objective import Asked
 from analysis.report.collect import collect
 from analysis.report.render import write_report
 from analysis.report.seed import EXPERIMENTS, differences, experiments, seed_claims, seed_table
-from analysis.results.manifest import Replica, Validity
+from analysis.results.schema.manifest import Replica, Validity
 from analysis.verdict.at_one_load import cheapest
 from bench.stores.synthetic import Server, make_manifest, make_rows, make_search, write_run
 from stacks.load_profiles import PROFILES

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from analysis.report.server_counters import UNKNOWN, counters_table, sentences
-from analysis.results.counters import ReplicaCounters, ServerCounters
+from analysis.results.run.counters import ReplicaCounters, ServerCounters
 
 A = ReplicaCounters("serving-a", ok=30, failed=0, latency_ms=100, runtime_ms=80, queued_ms=None, requests_a_batch=None)
 B = ReplicaCounters("serving-b", ok=8, failed=2, latency_ms=200, runtime_ms=90, queued_ms=None, requests_a_batch=None)

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.results.columns import RunRows
-from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.run.columns import RunRows
+from analysis.results.schema.samples import SAMPLES_SCHEMA
 from analysis.statistics.cells import CELLS, Cells, Tail, cells_of
 from analysis.statistics.within import run_figures
 from bench.stores.synthetic import make_columns

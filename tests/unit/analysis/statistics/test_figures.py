@@ -4,7 +4,7 @@ from typing import Annotated
 import pytest
 
 from analysis.formatting import number
-from analysis.results.columns import read_columns
+from analysis.results.run.columns import read_columns
 from analysis.statistics.figures import Figure, RunData, Shown, declared
 from analysis.statistics.summary import FIGURES, RunSummary, figures, summary_of
 from bench.stores.synthetic import make_manifest, write_run

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from analysis.results.manifest import CapacityRps, CapacityStep, SearchedCapacity, Validity
+from analysis.results.schema.manifest import CapacityRps, CapacityStep, SearchedCapacity, Validity
 from analysis.statistics.read import read_figures
 from analysis.statistics.summary import summarise
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run

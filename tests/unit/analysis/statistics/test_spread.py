@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.interval import Interval
-from analysis.results.manifest import Manifest, Repeat, Validity
-from analysis.results.store import ResultsStore, new_run_id
+from analysis.results.schema.manifest import Manifest, Repeat, Validity
+from analysis.results.storage.store import ResultsStore, new_run_id
 from analysis.statistics.read import read_figures
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of, spread_of
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from analysis.results.columns import RunRows
-from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.run.columns import RunRows
+from analysis.results.schema.samples import SAMPLES_SCHEMA
 from analysis.statistics.cells import cells_of
 from analysis.statistics.within import run_figures
 from bench.stores.regimes import REGIMES

@@ -8,8 +8,8 @@ import pytest
 
 from analysis.capacity.evidence import Basis, Evidence, NoEvidence
 from analysis.interval import Interval
-from analysis.results.manifest import Replica
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Replica
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.at_one_load import AtOneLoad
 from analysis.verdict.variants import Variant
 from analysis.verdict.verdict import Judged

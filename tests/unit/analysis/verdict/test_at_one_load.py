@@ -1,6 +1,6 @@
 import pytest
 
-from analysis.results.manifest import Validity
+from analysis.results.schema.manifest import Validity
 from analysis.statistics.read import read_figures
 from analysis.verdict.at_one_load import at_one_load, cheapest
 from bench.stores.synthetic import Server, make_manifest, make_rows, make_search, write_run

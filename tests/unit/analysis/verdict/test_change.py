@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from analysis.results.manifest import Replica, Validity
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Replica, Validity
+from analysis.results.storage.store import ResultsStore
 from analysis.statistics.best import difference_of
 from analysis.statistics.estimate import student_t
 from analysis.verdict.change import ChangeFinding, Side, read_changes

@@ -4,7 +4,7 @@ from itertools import combinations
 import pytest
 
 from analysis.objective import Objective
-from analysis.results.manifest import Computation
+from analysis.results.schema.manifest import Computation
 from analysis.verdict.claims import ClaimFinding, claims
 from analysis.verdict.effects import effects
 from analysis.verdict.text import paragraph

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from analysis.results.manifest import Validity
+from analysis.results.schema.manifest import Validity
 from analysis.verdict.latest import read_latest
 from bench.stores.synthetic import STARTED_AT, make_manifest, make_search, write_run
 from stacks.load_profiles import PROFILES

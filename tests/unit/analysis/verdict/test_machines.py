@@ -1,4 +1,4 @@
-from analysis.results.manifest import Replica
+from analysis.results.schema.manifest import Replica
 from analysis.verdict.machines import machine_sets
 from tests.unit.analysis.verdict.conftest import manifest
 

@@ -4,7 +4,7 @@ import pytest
 
 from analysis.objective import Objective
 from analysis.pricing.cost import nodes_hourly
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.text import paragraph
 from analysis.verdict.verdict import Verdict, read_verdict
 from bench.stores.synthetic import make_search, write_run

@@ -1,6 +1,6 @@
 from analysis.comparability import comparison_group
-from analysis.results.manifest import Computation, Replica
-from analysis.results.store import new_run_id
+from analysis.results.schema.manifest import Computation, Replica
+from analysis.results.storage.store import new_run_id
 from analysis.verdict.variants import comparable, variant_key, variants_of
 
 

@@ -3,8 +3,8 @@ from datetime import timedelta
 import pytest
 
 from analysis.objective import Asked, Objective
-from analysis.results.manifest import Replica, Validity
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Replica, Validity
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.capacity import Meets
 from analysis.verdict.text import claim, paragraph
 from analysis.verdict.verdict import read_verdict, verdict_of

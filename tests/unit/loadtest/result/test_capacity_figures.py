@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from analysis.results.request_rows import NOT_SENT, REQUESTS_SCHEMA
+from analysis.results.schema.request_rows import NOT_SENT, REQUESTS_SCHEMA
 from bench.stores.synthetic import request_rows
 from loadtest.generator.capacity.step import StepVerdict
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON

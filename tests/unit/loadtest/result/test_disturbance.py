@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from analysis.results.hosts import THIS_MACHINE
-from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.run.hosts import THIS_MACHINE
+from analysis.results.schema.samples import SAMPLES_SCHEMA
 from bench.stores.synthetic import STARTED_AT, machine_samples, request_rows
 from loadtest.generator.capacity.step import StepVerdict
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON

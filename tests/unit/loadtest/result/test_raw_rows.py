@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.results.request_rows import REQUESTS_SCHEMA
+from analysis.results.schema.request_rows import REQUESTS_SCHEMA
 from loadtest.generator.clients.client import Answer
 from loadtest.generator.phases import PhaseMarks
 from loadtest.generator.recorder import Recorder

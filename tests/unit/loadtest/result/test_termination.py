@@ -6,8 +6,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from analysis.results.request_rows import REQUESTS_SCHEMA
-from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.schema.request_rows import REQUESTS_SCHEMA
+from analysis.results.schema.samples import SAMPLES_SCHEMA
 from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
 from loadtest.result.outcome import outcome_of
 from loadtest.result.raw_rows import RawRows

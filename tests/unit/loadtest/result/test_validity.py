@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from analysis.results.request_rows import NOT_SENT, REQUESTS_SCHEMA
-from analysis.results.samples import SAMPLES_SCHEMA
-from analysis.results.thresholds import GENERATOR_BUSY_CORES
+from analysis.results.schema.request_rows import NOT_SENT, REQUESTS_SCHEMA
+from analysis.results.schema.samples import SAMPLES_SCHEMA
+from analysis.results.schema.thresholds import GENERATOR_BUSY_CORES
 from loadtest.generator.clients import client
 from loadtest.generator.loops.arrivals import ramp_and_hold
 from loadtest.generator.monitoring import health

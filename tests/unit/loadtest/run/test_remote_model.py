@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyarrow.fs import LocalFileSystem
 
-from analysis.results import file_system
+from analysis.results.storage import file_system
 from loadtest.run import remote_model as remote_models
 from loadtest.run.remote_model import GRAPH, RemoteFile, RemoteModel, fetch, remote_model
 from loadtest.run.saved_model import model_of, version_folder

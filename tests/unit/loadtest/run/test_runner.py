@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from analysis.results.counters import requests_by_replica
-from analysis.results.request_rows import REQUESTS_SCHEMA
-from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.run.counters import requests_by_replica
+from analysis.results.schema.request_rows import REQUESTS_SCHEMA
+from analysis.results.schema.samples import SAMPLES_SCHEMA
 from loadtest.generator.plan import Limits, LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.outcome import LoadTestOutcome

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import provider.cluster.job_pod
-from analysis.results import store_files
-from analysis.results.layout import Problem
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage import store_files
+from analysis.results.storage.layout import Problem
+from analysis.results.storage.store import ResultsStore
 from loadtest.result.validity import measurement
 from provider.cluster import store_run
 from provider.cluster.job_pod import JobPod

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from analysis.results.manifest import Replica
+from analysis.results.schema.manifest import Replica
 from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.result.servers import Servers
 from loadtest.result.validity.servers import server_change_reasons

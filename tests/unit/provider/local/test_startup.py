@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from analysis.results.manifest import Computation
+from analysis.results.schema.manifest import Computation
 from provider.local import startup
 
 # The first bytes of a gRPC server: an empty SETTINGS frame of HTTP/2 (RFC 9113, 6.5).

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.results.store import ResultsStore, new_run_id
+from analysis.results.storage.store import ResultsStore, new_run_id
 from bench.stores.synthetic import make_manifest
 from loadtest.result.servers import ServerState, deployment_of
 from provider.load_test_inputs import LoadTestInputs

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from analysis.results.columns import rows_in_order
-from analysis.results.manifest import Key, Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.run.columns import rows_in_order
+from analysis.results.schema.manifest import Key, Manifest
+from analysis.results.storage.store import ResultsStore
 from bench.servers.null_server import prediction
 from loadtest.generator.capacity.search import seed_of_step
 from loadtest.generator.loops.arrivals import CONSTANT, offsets_at

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.results.manifest import CapacityRps, CapacityStep, SearchedCapacity
+from analysis.results.schema.manifest import CapacityRps, CapacityStep, SearchedCapacity
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce, median_run, run_repeats, summary_of
 from provider.resource import Operation, ResourceError
 

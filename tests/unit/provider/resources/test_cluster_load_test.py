@@ -20,9 +20,9 @@ import provider.cluster.job_result
 import provider.cluster.load_job
 import provider.cluster.pod_sampler
 import provider.cluster.pod_status
-from analysis.results.counters import requests_by_replica
-from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.run.counters import requests_by_replica
+from analysis.results.schema.manifest import Manifest
+from analysis.results.storage.store import ResultsStore
 from loadtest.run import pod as layout
 from provider.cluster.job_pod import JobPod
 from provider.cluster.load_job import GENERATOR

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from analysis.results import store_files
-from analysis.results.columns import rows_in_order
-from analysis.results.disturbance import was_disturbed
-from analysis.results.file_system import write_to_disk
-from analysis.results.manifest import Computation
-from analysis.results.store import ResultsStore
+from analysis.results.run.columns import rows_in_order
+from analysis.results.run.disturbance import was_disturbed
+from analysis.results.schema.manifest import Computation
+from analysis.results.storage import store_files
+from analysis.results.storage.file_system import write_to_disk
+from analysis.results.storage.store import ResultsStore
 from bench.generators.busy_loops import busy_loops
 from bench.servers.processes import free_port
 from loadtest.generator.monitoring.process_meter import Reading

@@ -7,10 +7,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from analysis.results.manifest import Validity
-from analysis.results.request_rows import REQUESTS_SCHEMA
-from analysis.results.samples import SAMPLES_SCHEMA
-from analysis.results.store import ResultsStore, new_run_id
+from analysis.results.schema.manifest import Validity
+from analysis.results.schema.request_rows import REQUESTS_SCHEMA
+from analysis.results.schema.samples import SAMPLES_SCHEMA
+from analysis.results.storage.store import ResultsStore, new_run_id
 from policy.resource import Resource
 from policy.rules import RULES
 from shapebench.cli import app

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from analysis.objective import Asked
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import make_search, write_run
 from shapebench.sweeps import report as sweep_report
 from shapebench.sweeps.report import ReportWriter

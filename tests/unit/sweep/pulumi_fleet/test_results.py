@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from analysis.results.manifest import Key, Replica, Validity
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Key, Replica, Validity
+from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import make_manifest, make_search, write_run
 from stacks.serving_variant import ServingSettings
 from stacks.sweep_place import SweepPlace

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.results.columns import Floats
+from analysis.results.run.columns import Floats
 from sweep.prior import StackPrior
 from sweep.strategies.evidence import CostEvidence
 from sweep.strategies.foreseen import Foreseen

@@ -9,7 +9,7 @@ import pytest
 from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import make_search, write_run
 from shapebench.cli import app
 from tests.unit.tools.pull_request.fake_github import TOKEN, fake_github

@@ -12,7 +12,7 @@ from analysis.planning.day.costs import Autoscaling, autoscaled_fleet, fixed_fle
 from analysis.planning.day.traffic import interpolated_traffic, smooth_traffic
 from analysis.planning.fleet.offers import Terms
 from analysis.planning.fleet.sizing import Sizing
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.verdict import read_verdict
 from bench.fleets.searches import searched_run
 from bench.fleets.truth import Server, lognormal

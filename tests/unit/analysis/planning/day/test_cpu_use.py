@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from analysis.planning.day.cpu_use import cpu_percent_at
-from analysis.results.columns import read_columns
-from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.run.columns import read_columns
+from analysis.results.schema.samples import SAMPLES_SCHEMA
 from bench.stores.synthetic import STARTED_AT, make_manifest
 from stacks.load_profiles import PROFILES
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from analysis.objective import Asked
 from analysis.planning.day.replay import NoReplayError, Replay, rates_in_steps, replay_of
 from analysis.planning.day.start_up import AskedDelays
-from analysis.results.manifest import Manifest
-from analysis.results.samples import READY_SERVERS, SAMPLES_SCHEMA, SERVER
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Manifest
+from analysis.results.schema.samples import READY_SERVERS, SAMPLES_SCHEMA, SERVER
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.verdict import read_verdict
 from bench.stores.synthetic import STARTED_AT, make_manifest, request_rows, write_run
 from stacks.autoscaler import Autoscaler

@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.planning.day.start_up import AskedDelays, start_up_of
-from analysis.results.manifest import Manifest, Replica
+from analysis.results.schema.manifest import Manifest, Replica
 from bench.stores.synthetic import make_manifest
 from stacks.load_profiles import PROFILES
 

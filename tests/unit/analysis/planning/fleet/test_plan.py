@@ -12,8 +12,8 @@ from analysis.planning.fleet.offers import Terms
 from analysis.planning.fleet.plan import MULTIPLES, Requirement, make_plan
 from analysis.planning.replica_model.model import most_at_once
 from analysis.pricing.stack_cost import serving_cost
-from analysis.results.manifest import Validity
-from analysis.results.store import ResultsStore
+from analysis.results.schema.manifest import Validity
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.verdict import read_verdict
 from bench.fleets.searches import searched_run
 from bench.fleets.truth import Server, lognormal

@@ -6,7 +6,7 @@ from analysis.planning.replica_model.scaling import Scaling
 from analysis.planning.replica_model.service import Service, spread_of
 from analysis.planning.simulation.balancing import Balancer
 from analysis.planning.simulation.events import Fleet, OpenLoop, simulate
-from analysis.results.columns import Columns
+from analysis.results.run.columns import Columns
 from bench.stores.closed_loops import ClosedLoop, simulate_closed
 from bench.stores.simulated_runs import cores_of_its_own
 from bench.stores.synthetic import make_columns

@@ -12,7 +12,7 @@ from analysis.planning.simulation.events import Fleet
 from analysis.report.charts.growth import growths
 from analysis.report.collect import collect
 from analysis.report.render import write_report
-from analysis.results.manifest import Validity
+from analysis.results.schema.manifest import Validity
 from bench.fleets.searches import searched_run
 from bench.fleets.truth import Server, lognormal
 from bench.stores.simulated_runs import closed_loop_run, cores_of_its_own

@@ -9,7 +9,7 @@ from analysis.objective import Asked
 from analysis.report.charts.objectives import costs_by_limit, limits_chart, misses_chart
 from analysis.report.collect import collect
 from analysis.report.search_steps import LIMITS
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.verdict import read_verdict
 from bench.fleets import truth
 from bench.fleets.searches import searched_run

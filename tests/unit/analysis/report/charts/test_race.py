@@ -4,7 +4,7 @@ import pytest
 
 from analysis.objective import Asked
 from analysis.report.charts.race import costs_by_run, race_chart
-from analysis.results.store import ResultsStore
+from analysis.results.storage.store import ResultsStore
 from analysis.verdict.verdict import read_verdict
 from bench.stores.synthetic import make_search, write_run
 

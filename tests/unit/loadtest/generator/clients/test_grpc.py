@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pytest
 from tensorflow_serving.apis import predict_pb2
 
-from analysis.results.request_rows import REQUESTS_SCHEMA
+from analysis.results.schema.request_rows import REQUESTS_SCHEMA
 from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.outcome import LoadTestOutcome

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import loadtest.generator.monitoring.counters
-from analysis.results import samples as names
+from analysis.results.schema import samples as names
 from loadtest.generator.monitoring.counters import append_counters, counters_written, counts_in
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.result.samples import read_samples

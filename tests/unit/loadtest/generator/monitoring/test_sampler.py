@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from analysis.results import samples as names
+from analysis.results.schema import samples as names
 from loadtest.generator.monitoring.sampler import Sampler
 from loadtest.result.samples import read_samples
 

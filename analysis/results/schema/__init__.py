@@ -1,0 +1,1 @@
+"""What a stored run consists of: its manifest, its rows and its samples, as types. Reads no store."""
