@@ -24,7 +24,7 @@ from bench.servers import processes as servers
 from bench.servers.null_server import prediction
 from loadtest.generator.clients.answer_check import AnswerCheck
 from loadtest.generator.clients.protocols import request_bodies
-from loadtest.generator.clients.rest_answer import read_rest
+from loadtest.generator.clients.rest.answer import read_rest
 from loadtest.generator.plan import PLAN_VARIABLE, ClosedLoopPlan, LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody, write_bodies
 from loadtest.run.payload import outputs_of, payload_of

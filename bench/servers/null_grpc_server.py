@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 
 from bench.servers.null_server import CLASSES, PROBABILITIES
-from loadtest.generator.clients.grpc_messages import DATA_TYPES, PredictResponse
+from loadtest.generator.clients.grpc.messages import DATA_TYPES, PredictResponse
 
 # More threads than users in any benchmark, so that no call waits for another.
 _THREADS = 16

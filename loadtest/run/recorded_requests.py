@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from loadtest.generator.clients.v2_types import DATATYPES
+from loadtest.generator.clients.v2.data_types import DATATYPES
 from loadtest.generator.nested import flat
 from loadtest.generator.payload import FLOATS, HALVES, STRING, Request, Tensor, fits, packed, strings, unpacked
 from stacks.explain import SettingsError

@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2
 from google.protobuf.message import DecodeError
 
-from loadtest.generator.clients.grpc_messages import DATA_TYPES, Messages, message_classes
+from loadtest.generator.clients.grpc.messages import DATA_TYPES, Messages, message_classes
 from loadtest.run.remote_model import GRAPH, SETTING, fetch, is_uri, remote_model
 from loadtest.run.signature import DeclaredSignature, DeclaredTensor, problems_with, sent_model
 from stacks.explain import SettingsError

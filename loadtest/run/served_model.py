@@ -10,8 +10,8 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import quote
 
-from loadtest.generator.clients.grpc_messages import DATA_TYPES
-from loadtest.generator.clients.v2_types import DATATYPES
+from loadtest.generator.clients.grpc.messages import DATA_TYPES
+from loadtest.generator.clients.v2.data_types import DATATYPES
 from loadtest.run.signature import DeclaredSignature, DeclaredTensor, sent_model
 from stacks.explain import SettingsError
 from stacks.models import DEFAULT_SIGNATURE, Model

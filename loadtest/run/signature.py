@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from loadtest.generator.clients.grpc_messages import DATA_TYPES
+from loadtest.generator.clients.grpc.messages import DATA_TYPES
 from loadtest.generator.payload import CODES, FLOATS, STRING, fits, packed
 from stacks.explain import SettingsError
 from stacks.models import Model, SignatureSettings, TensorSpec

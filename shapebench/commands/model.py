@@ -16,7 +16,7 @@ import yaml
 
 from analysis.formatting import MISSING, count, counted, number
 from analysis.report.tables import Column, Table
-from loadtest.generator.clients.rest_request import rest_body_of
+from loadtest.generator.clients.rest.request import rest_body_of
 from loadtest.generator.payload import Payload
 from loadtest.run.payload import payload_of
 from loadtest.run.pod import payload_parts

@@ -21,8 +21,8 @@ import tensorflow as tf
 from bench.servers.own_environment import python_with
 from bench.servers.processes import embedded, free_port, ready
 from loadtest.generator.clients.answer_check import Answered
-from loadtest.generator.clients.v2_answer import read_v2
-from loadtest.generator.clients.v2_grpc import read_v2_grpc
+from loadtest.generator.clients.v2.answer import read_v2
+from loadtest.generator.clients.v2.v2_grpc import read_v2_grpc
 from loadtest.generator.payload import STRING, Output, Payload, Request, Tensor, packed, strings
 from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
 from loadtest.result.outcome import LoadTestOutcome

@@ -31,7 +31,7 @@ from analysis.results.run.counters import requests_by_replica
 from analysis.results.schema.manifest import Manifest
 from analysis.results.storage.store import ResultsStore
 from analysis.verdict.variants import variants_of
-from loadtest.generator.clients.rest_request import rest_body_of
+from loadtest.generator.clients.rest.request import rest_body_of
 from loadtest.generator.payload import Request
 from loadtest.run.payload import payload_of, photograph
 from provider.cluster.load_job import GENERATOR

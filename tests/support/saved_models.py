@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from loadtest.generator.clients.grpc_messages import DATA_TYPES
+from loadtest.generator.clients.grpc.messages import DATA_TYPES
 from loadtest.run.saved_model import GRAPH, _SavedModel
 
 _NUMBERS = DATA_TYPES | {"complex64": 8}

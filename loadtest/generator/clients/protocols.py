@@ -15,7 +15,7 @@ from loadtest.generator.request_bodies import RequestBody
 
 
 class _Protocol(NamedTuple):
-    """What writes a request's body, and what makes the clients: names in modules beside this one."""
+    """What writes a request's body, and what makes the clients: names in modules of the folders beside this one."""
 
     body_of: str
     clients: str
@@ -26,12 +26,12 @@ class _Protocol(NamedTuple):
 
 # stacks.protocols has what follows from each elsewhere; a test holds the names equal.
 PROTOCOLS = {
-    "rest": _Protocol("rest_request:rest_body_of", "rest_client:rest_clients"),
-    "grpc": _Protocol("grpc_request:grpc_body_of", "grpc_client:grpc_clients"),
-    "v2-rest": _Protocol("v2_request:v2_body_of", "v2_rest_client:v2_rest_clients"),
-    "v2-binary": _Protocol("v2_request:v2_binary_body_of", "v2_rest_client:v2_rest_clients"),
-    "v2-grpc": _Protocol("v2_grpc:v2_grpc_body_of", "v2_grpc:v2_grpc_clients"),
-    "image": _Protocol("image_request:image_body_of", "image_client:image_clients"),
+    "rest": _Protocol("rest.request:rest_body_of", "rest.rest_client:rest_clients"),
+    "grpc": _Protocol("grpc.request:grpc_body_of", "grpc.grpc_client:grpc_clients"),
+    "v2-rest": _Protocol("v2.request:v2_body_of", "v2.rest_client:v2_rest_clients"),
+    "v2-binary": _Protocol("v2.request:v2_binary_body_of", "v2.rest_client:v2_rest_clients"),
+    "v2-grpc": _Protocol("v2.v2_grpc:v2_grpc_body_of", "v2.v2_grpc:v2_grpc_clients"),
+    "image": _Protocol("rest.image_request:image_body_of", "rest.image_client:image_clients"),
 }
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import shapebench.output
 from analysis.formatting import count
-from loadtest.generator.clients.rest_request import rest_body_of
+from loadtest.generator.clients.rest.request import rest_body_of
 from loadtest.run.payload import payload_of
 from loadtest.run.saved_model import model_of
 from shapebench.cli import app

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from loadtest.generator.clients.rest_request import rest_body_of
+from loadtest.generator.clients.rest.request import rest_body_of
 from loadtest.generator.nested import flat
 from loadtest.generator.payload import (
     CODES,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from loadtest.generator.clients.rest_request import rest_body_of
+from loadtest.generator.clients.rest.request import rest_body_of
 from loadtest.generator.payload import CODES, STRING, Output, Payload, Request, Tensor
 from loadtest.run.payload import PHOTOGRAPH, outputs_of, payload_of, photograph
 from stacks.models import RESNET50, Model, TensorSpec

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from loadtest.generator.clients.rest_request import rest_body_of
+from loadtest.generator.clients.rest.request import rest_body_of
 from loadtest.generator.payload import STRING, Request
 from loadtest.run.recorded_requests import recorded_requests
 from stacks.explain import SettingsError

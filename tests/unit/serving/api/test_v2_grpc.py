@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.generator.clients.v2_grpc import InferRequest, InferResponse
+from loadtest.generator.clients.v2.v2_grpc import InferRequest, InferResponse
 from serving.api.v2_messages import MESSAGES, infer_request
 from serving.errors import ServingError
 

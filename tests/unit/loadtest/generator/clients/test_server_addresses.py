@@ -11,7 +11,7 @@ import pytest
 
 from loadtest.generator.clients import server_addresses
 from loadtest.generator.clients.client import Answer
-from loadtest.generator.clients.rest_client import RestClient, rest_clients
+from loadtest.generator.clients.rest.rest_client import RestClient, rest_clients
 from loadtest.generator.clients.server_addresses import ServerAddresses
 from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.generator.request_bodies import RequestBody

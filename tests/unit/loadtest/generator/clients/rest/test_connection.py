@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from loadtest.generator.clients.rest_connection import RestConnection, post_of
+from loadtest.generator.clients.rest.connection import RestConnection, post_of
+from loadtest.generator.clients.rest.stored_requests import stored
 from loadtest.generator.clients.server_addresses import ServerAddresses
-from loadtest.generator.clients.stored_requests import stored
 from loadtest.generator.plan import Limits
 from tests.unit.loadtest.conftest import RIGHT, ScriptedServer
 

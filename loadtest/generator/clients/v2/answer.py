@@ -1,6 +1,6 @@
 """Reads the answers of the Open Inference Protocol's REST call, in JSON or with binary tensors. Standard library only.
 
-Sources: those of loadtest.generator.clients.v2_request.
+Sources: those of loadtest.generator.clients.v2.request.
 """
 
 import json
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loadtest.generator.clients.answer_check import Answered, WrongAnswerError, require_numbers
-from loadtest.generator.clients.v2_types import DATATYPES, json_bytes
+from loadtest.generator.clients.v2.data_types import DATATYPES, json_bytes
 from loadtest.generator.nested import flat
 from loadtest.generator.payload import STRING, Output, strings_in, unpacked
 

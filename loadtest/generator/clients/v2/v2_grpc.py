@@ -11,16 +11,16 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.message import DecodeError
 
 from loadtest.generator.clients.answer_check import Answered, WrongAnswerError
-from loadtest.generator.clients.grpc_messages import Messages, message_classes
-from loadtest.generator.clients.v2_answer import require_datatype, values_in
-from loadtest.generator.clients.v2_request import ID, SIGNATURE, binary_values
-from loadtest.generator.clients.v2_types import DATATYPES
+from loadtest.generator.clients.grpc.messages import Messages, message_classes
+from loadtest.generator.clients.v2.answer import require_datatype, values_in
+from loadtest.generator.clients.v2.data_types import DATATYPES
+from loadtest.generator.clients.v2.request import ID, SIGNATURE, binary_values
 from loadtest.generator.payload import STRING, Output, Request
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody
 
 if TYPE_CHECKING:
-    from loadtest.generator.clients.grpc_client import GrpcClient
+    from loadtest.generator.clients.grpc.grpc_client import GrpcClient
 
 _METHOD = "/inference.GRPCInferenceService/ModelInfer"
 _FIELD = descriptor_pb2.FieldDescriptorProto
@@ -107,6 +107,6 @@ def _answered(tensor: Any, raw: bytes | None, output: Output) -> Answered:  # no
 def v2_grpc_clients(plan: LoadTestPlan, bodies: Sequence[RequestBody], worker: int = 0) -> Callable[[], "GrpcClient"]:
     """A factory of clients, which differ from TensorFlow Serving's in the method and in the reader."""
     # It imports gevent, which writing a request does not need.
-    from loadtest.generator.clients.grpc_client import grpc_clients  # noqa: PLC0415 - see above
+    from loadtest.generator.clients.grpc.grpc_client import grpc_clients  # noqa: PLC0415 - see above
 
     return grpc_clients(plan, bodies, worker, _METHOD, read_v2_grpc)

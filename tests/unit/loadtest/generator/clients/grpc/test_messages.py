@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tensorflow_serving.apis import predict_pb2
 
 from loadtest.generator.clients.answer_check import AnswerCheck
-from loadtest.generator.clients.grpc_answer import read_grpc
-from loadtest.generator.clients.grpc_messages import DATA_TYPES, PredictRequest, PredictResponse
-from loadtest.generator.clients.grpc_request import grpc_body_of
+from loadtest.generator.clients.grpc.answer import read_grpc
+from loadtest.generator.clients.grpc.messages import DATA_TYPES, PredictRequest, PredictResponse
+from loadtest.generator.clients.grpc.request import grpc_body_of
 from loadtest.generator.payload import HALVES, STRING, Output, Request
 from loadtest.run.payload import payload_of, photograph
 from serving.api.tensor_proto import to_proto

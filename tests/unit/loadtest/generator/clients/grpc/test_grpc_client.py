@@ -230,7 +230,7 @@ def test_a_call_in_flight_when_the_test_is_cancelled_is_cut_off_and_recorded(res
 TWO_USERS = """
 from gevent import monkey; monkey.patch_all()
 import json, socket, sys
-from loadtest.generator.clients.grpc_client import grpc_clients
+from loadtest.generator.clients.grpc.grpc_client import grpc_clients
 from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody
 from tests.unit.loadtest.plans import OUTPUTS

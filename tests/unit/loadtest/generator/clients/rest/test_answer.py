@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.generator.clients.answer_check import AnswerCheck
-from loadtest.generator.clients.rest_answer import read_rest
+from loadtest.generator.clients.rest.answer import read_rest
 from loadtest.generator.payload import Output
 from tests.unit.loadtest.plans import check_of_outputs
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from loadtest.generator.clients.image_request import HEADERS
-from loadtest.generator.clients.rest_answer import read_rest
-from loadtest.generator.clients.rest_client import RestCall, RestClient, rest_clients
+from loadtest.generator.clients.rest.answer import read_rest
+from loadtest.generator.clients.rest.image_request import HEADERS
+from loadtest.generator.clients.rest.rest_client import RestCall, RestClient, rest_clients
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from loadtest.generator.clients.rest_client import RestCall, RestClient, rest_clients
-from loadtest.generator.clients.rest_connection import JSON_HEADERS
-from loadtest.generator.clients.v2_answer import read_v2
-from loadtest.generator.clients.v2_types import json_bytes
+from loadtest.generator.clients.rest.connection import JSON_HEADERS
+from loadtest.generator.clients.rest.rest_client import RestCall, RestClient, rest_clients
+from loadtest.generator.clients.v2.answer import read_v2
+from loadtest.generator.clients.v2.data_types import json_bytes
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody
 

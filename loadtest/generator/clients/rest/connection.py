@@ -9,8 +9,8 @@ import gevent.socket
 from gevent.monkey import get_original
 from geventhttpclient.response import HTTPResponse, HTTPSocketResponse
 
+from loadtest.generator.clients.rest.stored_requests import StoredRequest
 from loadtest.generator.clients.server_addresses import Address, ServerAddresses
-from loadtest.generator.clients.stored_requests import StoredRequest
 from loadtest.generator.plan import Limits
 
 # gevent's own `poll` passes through the event loop even when there is nothing to read.

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from loadtest.generator.clients.v2_types import DATATYPES
+from loadtest.generator.clients.v2.data_types import DATATYPES
 from loadtest.generator.payload import STRING, Request, Tensor, packed
 
 # Without one, servers give each answer an id by chance, and no two answers would have equal bytes.

@@ -9,10 +9,10 @@ from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTP
 
 from loadtest.generator.clients.answer_check import AnswerCheck, Read
 from loadtest.generator.clients.client import NO_ANSWER, Answer
-from loadtest.generator.clients.rest_answer import read_rest
-from loadtest.generator.clients.rest_connection import JSON_HEADERS, RestConnection, post_of
+from loadtest.generator.clients.rest.answer import read_rest
+from loadtest.generator.clients.rest.connection import JSON_HEADERS, RestConnection, post_of
+from loadtest.generator.clients.rest.stored_requests import StoredRequest, stored
 from loadtest.generator.clients.server_addresses import ServerAddresses
-from loadtest.generator.clients.stored_requests import StoredRequest, stored
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody, in_turn
 

@@ -9,7 +9,7 @@ import grpc.experimental.gevent
 
 from loadtest.generator.clients.answer_check import AnswerCheck, Read
 from loadtest.generator.clients.client import NO_ANSWER, NO_THREAD, Answer
-from loadtest.generator.clients.grpc_answer import read_grpc
+from loadtest.generator.clients.grpc.answer import read_grpc
 from loadtest.generator.clients.server_addresses import ServerAddresses
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody, in_turn

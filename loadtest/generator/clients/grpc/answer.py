@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from loadtest.generator.clients.answer_check import Answered, WrongAnswerError
-from loadtest.generator.clients.grpc_messages import DATA_TYPES, VALUES, PredictResponse
+from loadtest.generator.clients.grpc.messages import DATA_TYPES, VALUES, PredictResponse
 from loadtest.generator.payload import HALVES, STRING, Output, from_bits, unpacked
 
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.generator.clients.answer_check import Answered, WrongAnswerError
-from loadtest.generator.clients.v2_answer import read_v2
-from loadtest.generator.clients.v2_grpc import InferRequest, InferResponse, read_v2_grpc, v2_grpc_body_of
-from loadtest.generator.clients.v2_request import v2_binary_body_of, v2_body_of
-from loadtest.generator.clients.v2_types import json_bytes
+from loadtest.generator.clients.v2.answer import read_v2
+from loadtest.generator.clients.v2.data_types import json_bytes
+from loadtest.generator.clients.v2.request import v2_binary_body_of, v2_body_of
+from loadtest.generator.clients.v2.v2_grpc import InferRequest, InferResponse, read_v2_grpc, v2_grpc_body_of
 from loadtest.generator.payload import STRING, Output, Request, Tensor, packed, strings
 from tests.unit.loadtest.plans import check_of_outputs
 

@@ -8,8 +8,8 @@ from typing import Any
 import gevent.socket
 import pytest
 
-from loadtest.generator.clients import stored_requests
-from loadtest.generator.clients.stored_requests import StoredRequest, stored
+from loadtest.generator.clients.rest import stored_requests
+from loadtest.generator.clients.rest.stored_requests import StoredRequest, stored
 
 SMALL = b"POST / HTTP/1.1\r\n\r\n"
 LARGE = [bytes([number]) * 900_000 for number in range(8)]

@@ -1,6 +1,6 @@
 """Writes a payload as the message of TensorFlow Serving's gRPC predict call. Needs protobuf."""
 
-from loadtest.generator.clients.grpc_messages import DATA_TYPES, PredictRequest
+from loadtest.generator.clients.grpc.messages import DATA_TYPES, PredictRequest
 from loadtest.generator.payload import STRING, Request, packed
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from loadtest.generator.clients.image_request import HEADERS, image_body_of
 from loadtest.generator.clients.protocols import clients
+from loadtest.generator.clients.rest.image_request import HEADERS, image_body_of
 from loadtest.generator.payload import STRING, Request, Tensor, strings
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody

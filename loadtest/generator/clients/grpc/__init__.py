@@ -1,0 +1,1 @@
+"""Clients of TensorFlow Serving's gRPC predict call. Needs gRPC and protobuf."""

@@ -1,0 +1,1 @@
+"""Clients of TensorFlow Serving's REST predict call, and of uploads. Need no gRPC."""
