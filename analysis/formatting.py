@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from operator import attrgetter
 
 from analysis.results.schema.manifest import Manifest
-from stacks.servers import server_title
+from stacks.server.servers import server_title
 
 MISSING = "–"
 # The last characters of a run id are random: six of them are equal in two of 10 000 runs with a probability of 5 %.

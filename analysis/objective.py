@@ -14,7 +14,7 @@ from pydantic import Field
 from analysis.formatting import counted
 from analysis.pricing.cost import HOURS_A_MONTH
 from analysis.results.schema.manifest import Manifest, Record
-from stacks.objective import NUMBER, QUANTILES, latency_ms_of, share_of
+from stacks.load.objective import NUMBER, QUANTILES, latency_ms_of, share_of
 
 DEFAULT_ERRORS, DEFAULT_WITHIN = 0.001, 0.05
 KEYS = (*QUANTILES, "errors", "budget", "within")

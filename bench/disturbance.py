@@ -37,8 +37,8 @@ from provider.record.repeats import PlannedRun
 from provider.resource import Operation
 from serving.export.exporter import DEFAULT_CACHE, export
 from stacks.files import load_settings
-from stacks.load_profiles import ClosedLoop
-from stacks.models import RESNET50
+from stacks.load.load_profiles import ClosedLoop
+from stacks.server.models import RESNET50
 from tools.pins import ROOT
 
 SMALLEST = ("--runs", "1", "--hold", "2")

@@ -36,8 +36,8 @@ from analysis.estimate.speeds import Speeds
 from analysis.pricing import cost
 from analysis.statistics.estimate import Z
 from bench.figures import Figure, argument_parser, progress, report, start
-from stacks.machine_series import ALL_SERIES
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.machines.machine_series import ALL_SERIES
+from stacks.machines.shapes import NodeShape, ShapeSettings
 
 SMALLEST = ("--starts", "1")
 _COMMAND = ("-m", "shapebench", "estimate", "--json", "--results")

@@ -25,7 +25,7 @@ from bench.rate_search import highest_rate
 from bench.servers.queue_server import QueueSettings, queue_server
 from bench.servers.queueing import Queue, Stall, response_times_s
 from bench.servers.simulated_server import ServerModel, true_capacity_rps
-from stacks.load_profiles import CapacitySearch, ClosedLoop, OpenLoop
+from stacks.load.load_profiles import CapacitySearch, ClosedLoop, OpenLoop
 
 SMALLEST = ("rate",)
 _BODY = our_generator.photograph_body("rest")

@@ -34,7 +34,7 @@ from analysis.verdict.verdict import Judged, verdict_of
 from bench.figures import Figure, argument_parser, progress, report, start
 from bench.fleets.lotteries import MIXES, LotterySweep, NotTold, lottery_sweep
 from bench.stores.synthetic import STARTED_AT, make_manifest
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from sweep.simulation.cloud import Cloud
 from sweep.simulation.run import simulate
 from sweep.simulation.world import World

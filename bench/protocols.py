@@ -18,7 +18,7 @@ from bench.generators.our_generator import load_test, photograph_body
 from bench.servers import null_grpc_server, null_server
 from bench.servers import processes as servers
 from loadtest.generator.phases import HOLD
-from stacks.load_profiles import ClosedLoop
+from stacks.load.load_profiles import ClosedLoop
 
 _USERS = 8
 SMALLEST = ("--rounds", "1", "--seconds", "1")

@@ -28,7 +28,7 @@ from loadtest.generator.clients.rest.answer import read_rest
 from loadtest.generator.plan import PLAN_VARIABLE, ClosedLoopPlan, LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody, write_bodies
 from loadtest.run.payload import outputs_of, payload_of
-from stacks.models import RESNET50
+from stacks.server.models import RESNET50
 
 # Locust alone; with every request recorded; with every answer checked and progress reported, as in a load test.
 # The next two send many different requests in turn, the last one only one of them.

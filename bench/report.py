@@ -21,7 +21,7 @@ from analysis.results.schema.manifest import Manifest
 from analysis.results.storage.store import ResultsStore, new_run_id
 from bench.figures import Figure, argument_parser, report, start
 from bench.stores.synthetic import make_older, make_search, write_run
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 SMALLEST = ("1",)
 

@@ -24,8 +24,8 @@ from bench.servers.own_environment import python_with
 from loadtest.run.payload import payload_of
 from serving.export.exporter import DEFAULT_CACHE, export
 from serving.servers import server_named
-from stacks.models import RESNET50
-from stacks.servers import ONNX_RUNTIME, OPENVINO
+from stacks.server.models import RESNET50
+from stacks.server.servers import ONNX_RUNTIME, OPENVINO
 
 _REQUIREMENTS = Path("tools/requirements/bench.txt")
 _THREADS = os.cpu_count() or 1

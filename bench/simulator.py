@@ -40,7 +40,7 @@ from bench.stores import closed_loops
 from bench.stores.synthetic import make_manifest, write_run
 from loadtest.generator.phases import HOLD
 from serving.export.exporter import DEFAULT_CACHE, export
-from stacks.load_profiles import ClosedLoop
+from stacks.load.load_profiles import ClosedLoop
 
 _PAUSES: Final = "exponential"
 # Up to 32 users, who send more than two cores can answer, and some time with all of them.

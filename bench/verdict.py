@@ -22,7 +22,7 @@ from bench.stores.grading import APART, CHANGED_NODES, CLOSE, CLOSED_LOOPS, EQUA
 from bench.stores.regimes import TRUTH_RUNS, Regime
 from loadtest.generator.plan import LoadPlan, load_plan
 from loadtest.result.validity.steady_state import steady_state_reasons
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 SMALLEST = ("--runs", "1", "--truth", "1", "--kinds", "1")
 _SEED = 20261126

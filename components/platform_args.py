@@ -7,7 +7,7 @@ from pathlib import Path
 from loadtest.run.payload import Sent, sent
 from loadtest.run.pod import payload_parts
 from loadtest.run.saved_model import model_of
-from stacks.models import Model
+from stacks.server.models import Model
 from stacks.settings import Settings
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 import pulumi
 from pydantic.alias_generators import to_camel
 
-from stacks.serving_variant import ServingVariant
+from stacks.server.serving_variant import ServingVariant
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

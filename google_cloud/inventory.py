@@ -17,8 +17,8 @@ from google_cloud.kinds import (
     Kind,
 )
 from google_cloud.rest import CloudError, GoogleClient, Json, entries
+from stacks.machines.shapes import NodeShape, ShapeSettings
 from stacks.names import STACK, as_description, expiry, from_description
-from stacks.shapes import NodeShape, ShapeSettings
 
 # The label that GKE gives to a cluster's machines.
 _CLUSTER_OF = "goog-k8s-cluster-name"

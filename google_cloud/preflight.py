@@ -18,10 +18,10 @@ from google_cloud.auth_plugin import (
 from google_cloud.inventory import CloudResource, clusters, node_pools
 from google_cloud.quotas import SCOPES, family_limit, not_checked, quota_id, quota_of, read_quotas, where
 from google_cloud.rest import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, CloudError, GoogleClient, Json, entries
-from stacks.gke import RELEASE_CHANNEL
-from stacks.machine_series import ALL_SERIES
+from stacks.machines.gke import RELEASE_CHANNEL
+from stacks.machines.machine_series import ALL_SERIES
+from stacks.machines.quota_needs import APIS, Need, added, needs
 from stacks.names import label_value
-from stacks.quota_needs import APIS, Need, added, needs
 
 # One permission for each kind of resource that a stack creates, and the narrowest predefined role that has it.
 ROLES = {

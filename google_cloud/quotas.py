@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from google_cloud.rest import FORBIDDEN, CloudError, GoogleClient, Json, entries
-from stacks.quota_needs import Need, Scope
+from stacks.machines.quota_needs import Need, Scope
 
 SCOPES: tuple[Scope, ...] = ("region", "project")
 

@@ -12,10 +12,10 @@ from loadtest.generator.plan import LoadTestPlan, load_plan, repeat_of
 from loadtest.run.payload import outputs_of
 from provider.resource import ResourceInputs
 from serving.servers import server_named
-from stacks.autoscaler import Autoscaler
-from stacks.load_profiles import LoadProfile
-from stacks.models import RESNET50, Model
-from stacks.shapes import NodeShape
+from stacks.load.load_profiles import LoadProfile
+from stacks.machines.autoscaler import Autoscaler
+from stacks.machines.shapes import NodeShape
+from stacks.server.models import RESNET50, Model
 from stacks.sweep_place import SweepPlace
 
 

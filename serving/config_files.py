@@ -12,7 +12,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from google.protobuf.message import Message
 
 from serving.errors import StartError
-from stacks.serving_variant import Batching
+from stacks.server.serving_variant import Batching
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _PACKAGE = "shapebench.config"

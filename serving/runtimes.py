@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from stacks.servers import EMBEDDED, ONNX_RUNTIME, OPENVINO, ServerFacts
+from stacks.server.servers import EMBEDDED, ONNX_RUNTIME, OPENVINO, ServerFacts
 
 
 class Runtime(NamedTuple):

@@ -14,7 +14,7 @@ from serving.errors import StartError
 from serving.flags import parse_flags
 from serving.memory import limit_heaps
 from serving.startup import check_startup
-from stacks.servers import EMBEDDED
+from stacks.server.servers import EMBEDDED
 from stacks.version import VERSION
 
 _log = logging.getLogger("serving")

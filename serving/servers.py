@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Protocol
 
-from stacks.image_server import MODEL_PLACE, ImageServerSettings, ServerPorts
-from stacks.models import DEFAULT_SIGNATURE, Model
 from stacks.names import GRPC_PORT, REST_PORT
-from stacks.servers import EMBEDDED, ONNX_RUNTIME, OPENVINO, TENSORFLOW_SERVING, ServerFacts
-from stacks.serving_variant import ServingVariant
+from stacks.server.image_server import MODEL_PLACE, ImageServerSettings, ServerPorts
+from stacks.server.models import DEFAULT_SIGNATURE, Model
+from stacks.server.servers import EMBEDDED, ONNX_RUNTIME, OPENVINO, TENSORFLOW_SERVING, ServerFacts
+from stacks.server.serving_variant import ServingVariant
 
 _PORTS = ServerPorts(rest=REST_PORT, grpc=GRPC_PORT)
 _BATCHING_FILE = "batching.config"
@@ -25,7 +25,7 @@ _CONVERSION_S = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Apis:
-    """The port of each API, and the threads that take its requests (stacks.request_threads).
+    """The port of each API, and the threads that take its requests (stacks.server.request_threads).
 
     `rest_threads` is None for the server's default.
     """

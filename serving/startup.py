@@ -8,7 +8,7 @@ from typing import NamedTuple
 from serving.config_files import default_batching, read_batching_file, read_monitoring_file
 from serving.errors import StartError, cannot_bind
 from serving.flags import Flags
-from stacks.serving_variant import Batching
+from stacks.server.serving_variant import Batching
 
 
 class ModelVersion(NamedTuple):

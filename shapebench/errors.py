@@ -19,7 +19,7 @@ def one_line_errors() -> Iterator[None]:
     from analysis.results.storage.store_files import StoreError  # noqa: PLC0415 - start-up
     from shapebench.output import CommandError, note  # noqa: PLC0415 - start-up
     from stacks.explain import SettingsError  # noqa: PLC0415 - start-up
-    from stacks.machine_series import UnknownMachineTypeError  # noqa: PLC0415 - start-up
+    from stacks.machines.machine_series import UnknownMachineTypeError  # noqa: PLC0415 - start-up
 
     try:
         yield

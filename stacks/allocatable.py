@@ -4,9 +4,9 @@ import math
 from typing import NamedTuple
 
 from stacks.explain import SettingsError
-from stacks.models import Model
+from stacks.machines.shapes import NodeShape
+from stacks.server.models import Model
 from stacks.settings import Settings
-from stacks.shapes import NodeShape
 
 
 class PodResources(NamedTuple):

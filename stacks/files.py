@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from stacks.explain import PREFIX, SettingsError
-from stacks.objective import QUANTILES
+from stacks.load.objective import QUANTILES
 from stacks.settings import Settings, parse_settings
 
 STACKS_DIR = Path(__file__).parent

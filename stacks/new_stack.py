@@ -4,7 +4,7 @@ from typing import Any
 
 from stacks.explain import PREFIX
 from stacks.files import ZONE_KEY, project_defaults
-from stacks.machine_series import machine_resources
+from stacks.machines.machine_series import machine_resources
 
 DEFAULT_ZONE = "us-central1-a"
 # Runs on this machine are rehearsals, so a wide interval after two minutes is enough.

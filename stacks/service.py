@@ -9,9 +9,9 @@ from pydantic import Field, ValidationError, model_validator
 from stacks.explain import PREFIX, SettingsError, explain
 from stacks.files import project_defaults, with_defaults
 from stacks.frozen import Frozen
-from stacks.measurement import Measurement
-from stacks.models import SignatureSettings
-from stacks.protocols import GRPC, PROTOCOLS, REST, ProtocolFacts, ProtocolName
+from stacks.load.measurement import Measurement
+from stacks.server.models import SignatureSettings
+from stacks.server.protocols import GRPC, PROTOCOLS, REST, ProtocolFacts, ProtocolName
 
 # How to change a stack file, which the program of a service has none of.
 _STACK_FILE_ADVICE = re.compile(r" \(pulumi config [^)]*\)")

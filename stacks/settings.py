@@ -7,20 +7,20 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from stacks.autoscaler import AutoscalerSettings
 from stacks.explain import SettingsError, explain
 from stacks.frozen import Frozen
-from stacks.gke import GkeSettings
-from stacks.image_server import ImageServerSettings, Port
-from stacks.kubernetes import KubernetesSettings
-from stacks.machine_series import machine_resources, machine_series
-from stacks.measurement import Measurement
-from stacks.models import ModelSettings
-from stacks.protocols import ProtocolFacts
-from stacks.request_threads import RequestThreads
-from stacks.servers import known_server, server_facts, server_in
-from stacks.serving_variant import ServingSettings, ServingVariant
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.load.measurement import Measurement
+from stacks.machines.autoscaler import AutoscalerSettings
+from stacks.machines.gke import GkeSettings
+from stacks.machines.kubernetes import KubernetesSettings
+from stacks.machines.machine_series import machine_resources, machine_series
+from stacks.machines.shapes import NodeShape, ShapeSettings
+from stacks.server.image_server import ImageServerSettings, Port
+from stacks.server.models import ModelSettings
+from stacks.server.protocols import ProtocolFacts
+from stacks.server.request_threads import RequestThreads
+from stacks.server.servers import known_server, server_facts, server_in
+from stacks.server.serving_variant import ServingSettings, ServingVariant
 from stacks.sweep_place import SweepPlace
 
 

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails
 from analysis.pricing.stack_cost import kept_cost
 from stacks.explain import SettingsError, explain
 from stacks.files import load_settings, settings_in
-from stacks.objective import text_of_number
+from stacks.load.objective import text_of_number
 from sweep.axes import Axes, candidates
 from sweep.machines import Config, made_stacks
 from sweep.prior import StackPrior, priors_of

@@ -11,11 +11,11 @@ from analysis.objective import Asked, asked
 from stacks.explain import SettingsError, explain
 from stacks.files import load_settings, settings_in
 from stacks.frozen import Frozen
-from stacks.load_profiles import PROFILES, CapacitySearch
-from stacks.machine_series import machine_resources
-from stacks.objective import QUANTILES, SEARCH_KEYS
-from stacks.protocols import PROTOCOLS, ProtocolName
-from stacks.serving_variant import Batching, ServingSettings, Threads
+from stacks.load.load_profiles import PROFILES, CapacitySearch
+from stacks.load.objective import QUANTILES, SEARCH_KEYS
+from stacks.machines.machine_series import machine_resources
+from stacks.server.protocols import PROTOCOLS, ProtocolName
+from stacks.server.serving_variant import Batching, ServingSettings, Threads
 from stacks.settings import Settings, parse_settings
 from sweep.candidates import Candidate
 from sweep.labels import labelled

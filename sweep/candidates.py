@@ -3,8 +3,8 @@
 import functools
 
 from stacks.frozen import Frozen
-from stacks.load_profiles import CapacitySearch
-from stacks.serving_variant import ServingSettings, fingerprint
+from stacks.load.load_profiles import CapacitySearch
+from stacks.server.serving_variant import ServingSettings, fingerprint
 
 
 class Candidate(Frozen):

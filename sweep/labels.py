@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from stacks.load_profiles import CapacitySearch
-from stacks.serving_variant import Batching
+from stacks.load.load_profiles import CapacitySearch
+from stacks.server.serving_variant import Batching
 from sweep.candidates import Candidate
 
 # What a label leaves out, as the names of variants in the ranking do, unless nothing else would be left of it.

@@ -1,6 +1,6 @@
 """Short and full capacity searches of a sweep: how long they take, and how precise they are."""
 
-from stacks.load_profiles import CapacitySearch
+from stacks.load.load_profiles import CapacitySearch
 from sweep.tasks import Length, Measure
 
 _SHORT_PRECISION, _SHORT_S = 0.3, 90

@@ -12,11 +12,11 @@ from loadtest.run.saved_model import served_files
 from stacks.allocatable import stack_pod_resources
 from stacks.explain import PREFIX, SettingsError
 from stacks.files import google_keys, load_config, settings_in, stack_file
-from stacks.machine_series import UnknownMachineTypeError, machine_resources, machine_series, runnable
-from stacks.models import RESNET50, Model
+from stacks.machines.machine_series import UnknownMachineTypeError, machine_resources, machine_series, runnable
+from stacks.machines.shapes import MOST_NODES, shape_name
 from stacks.new_stack import DEFAULT_ZONE, new_config, zone_config
+from stacks.server.models import RESNET50, Model
 from stacks.settings import Settings
-from stacks.shapes import MOST_NODES, shape_name
 from tools.new_file import write_new_file
 from tools.pins import ROOT
 

@@ -11,7 +11,7 @@ from typing import Self
 from analysis.estimate.ranking import Candidate
 from analysis.estimate.speeds import newest_speeds
 from stacks.frozen import Frozen
-from stacks.shapes import NodeShape
+from stacks.machines.shapes import NodeShape
 
 # How far nodes of another size are from serving as much a core, as a standard deviation of the logarithm. An
 # assumption: the public benchmark scatters by as much between the sizes of one series.

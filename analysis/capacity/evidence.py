@@ -18,7 +18,7 @@ from analysis.interval import Interval
 from analysis.objective import Objective
 from analysis.results.run.columns import Columns, RunRows
 from analysis.results.schema.manifest import Manifest
-from stacks.load_profiles import CapacitySearch, ClosedLoop, OpenLoop, TrafficCurve
+from stacks.load.load_profiles import CapacitySearch, ClosedLoop, OpenLoop, TrafficCurve
 
 
 class Basis(StrEnum):

@@ -6,7 +6,7 @@ from analysis.results.run.bottleneck import SATURATED
 from analysis.results.run.columns import RunRows
 from analysis.results.run.disturbance import CpuSamples, HostCpu, hosts_of, span_of
 from analysis.results.schema.manifest import Manifest
-from stacks.load_profiles import ClosedLoop
+from stacks.load.load_profiles import ClosedLoop
 
 # The answers that tell how long a request takes without a queue: those of the first users.
 _FIRST = 10

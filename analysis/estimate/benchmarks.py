@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from analysis.estimate.fitting import Result
-from stacks.machine_series import machine_resources, machine_series
+from stacks.machines.machine_series import machine_resources, machine_series
 
 FOLDER = Path(__file__).with_suffix("")
 
@@ -40,7 +40,7 @@ class Cpu:
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     name: str
-    """As in stacks/machine_series.toml."""
+    """As in stacks/machines/machine_series.toml."""
     launched: date
     """The day on which the maker announced this generation."""
     results: tuple[Measured, ...]

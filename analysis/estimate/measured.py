@@ -13,7 +13,7 @@ from analysis.results.storage.store import ResultsStore
 from analysis.verdict.capacity import Meets
 from analysis.verdict.ranking import Ranked
 from analysis.verdict.verdict import read_and_judge, verdict_of
-from stacks.machine_series import UnknownMachineTypeError
+from stacks.machines.machine_series import UnknownMachineTypeError
 
 
 def read_capacities(store: ResultsStore, runs: Sequence[Manifest], asked: Asked, speeds: Speeds) -> StoredCapacities:

@@ -13,7 +13,7 @@ from analysis.interval import Interval
 from analysis.objective import Objective
 from analysis.results.schema.manifest import Manifest
 from analysis.statistics.estimate import Price, Z
-from stacks.shapes import NodeShape
+from stacks.machines.shapes import NodeShape
 
 
 @dataclass(frozen=True)

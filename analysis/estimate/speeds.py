@@ -17,7 +17,7 @@ from analysis.estimate.fitting import (
     left_out,
     root_mean_square,
 )
-from stacks.machine_series import MachineSeries
+from stacks.machines.machine_series import MachineSeries
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from analysis.pricing import ON_DEMAND, Usage
 from analysis.pricing.snapshot import Snapshot, newest_snapshot
 from analysis.results.schema.manifest import SERVING_NODES, Category, Cost, LineItem
-from stacks.gke import BOOT_DISK_GB
-from stacks.machine_series import BootDisk, is_custom
-from stacks.shapes import NodeShape
+from stacks.machines.gke import BOOT_DISK_GB
+from stacks.machines.machine_series import BootDisk, is_custom
+from stacks.machines.shapes import NodeShape
 
 DEFAULT_REGION = "us-central1"
 HOURS_A_DAY = 24

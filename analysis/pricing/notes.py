@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from analysis.pricing import ON_DEMAND, Usage
-from stacks.machine_series import MachineSeries, UnknownMachineTypeError, is_custom, machine_series
+from stacks.machines.machine_series import MachineSeries, UnknownMachineTypeError, is_custom, machine_series
 
 
 def price_notes(shapes: Iterable[tuple[str, str]], usage: Usage = ON_DEMAND) -> tuple[str, ...]:

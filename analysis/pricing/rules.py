@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from analysis.pricing import ON_DEMAND, Usage
-from stacks.machine_series import ALL_SERIES
+from stacks.machines.machine_series import ALL_SERIES
 
 COMPUTE, CLUSTERS, NETWORK, STORAGE = "Compute Engine", "Kubernetes Engine", "Networking", "Cloud Storage"
 

@@ -19,8 +19,8 @@ from analysis.pricing.cost import (
 )
 from analysis.pricing.snapshot import Snapshot
 from analysis.results.schema.manifest import Category, Cost
-from stacks.models import RESNET50
-from stacks.shapes import NodeShape
+from stacks.machines.shapes import NodeShape
+from stacks.server.models import RESNET50
 
 # What a node downloads from the internet: the image of the server or the generator, with room for another one. GKE's
 # own images and the model come from Google's network and do not pass the NAT gateway.

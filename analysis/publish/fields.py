@@ -13,10 +13,10 @@ from analysis.pricing.catalogue import NAME as CATALOGUE
 from analysis.publish.pseudonyms import Pseudonyms
 from analysis.results.schema.manifest import Manifest
 from analysis.results.schema.samples import SERVER
-from stacks.images import name_and_version
-from stacks.machine_series import ALL_SERIES, BOOT_DISKS, UnknownMachineTypeError, machine_resources
-from stacks.protocols import PROTOCOLS
-from stacks.servers import ALL_SERVERS
+from stacks.machines.machine_series import ALL_SERIES, BOOT_DISKS, UnknownMachineTypeError, machine_resources
+from stacks.server.images import name_and_version
+from stacks.server.protocols import PROTOCOLS
+from stacks.server.servers import ALL_SERVERS
 
 _PRICE_LISTS = {CATALOGUE, "embedded snapshot of Google Cloud's list prices"}
 _REGISTRY = "docker.io/"
@@ -30,7 +30,7 @@ _CPU_PLATFORMS = {name for series in ALL_SERIES for name in series.min_cpu_platf
 _VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc|\.post|\.dev)\d+)?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _KERNEL = re.compile(r"\d+(\.\d+)*")
-# One line of what is sent: `stacks.models.Model.requests`, without the values that a stack's file may list.
+# One line of what is sent: `stacks.server.models.Model.requests`, without the values that a stack's file may list.
 _INPUT = r"[\w.:/-]+ [\w.:/-]+ \w+ \[[\d, ]*\] (of sentences|from \S+ to \S+)"
 _REQUESTS = re.compile(rf"{_INPUT}(; {_INPUT})*|[\w./-]+, \d+ recorded requests, sha256 [0-9a-f]{{64}}")
 

@@ -12,9 +12,9 @@ from analysis.publish.fields import is_public
 from analysis.results.schema.manifest import Manifest
 from stacks.explain import PREFIX
 from stacks.files import ZONE_KEY
-from stacks.images import name_and_version
-from stacks.servers import ALL_SERVERS
-from stacks.serving_variant import ServingVariant
+from stacks.server.images import name_and_version
+from stacks.server.servers import ALL_SERVERS
+from stacks.server.serving_variant import ServingVariant
 
 _IN_CHECKOUT = "models"
 """Where a recipe says that a model of one's own is to be put."""

@@ -18,9 +18,9 @@ from analysis.report.tables import Column, Table
 from analysis.results.schema.manifest import Manifest
 from analysis.verdict.claims import Claim, ClaimFinding, claims
 from analysis.verdict.effects import Compared, effects
-from stacks.load_profiles import PROFILES
-from stacks.serving_variant import Batching
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.load.load_profiles import PROFILES
+from stacks.machines.shapes import NodeShape, ShapeSettings
+from stacks.server.serving_variant import Batching
 
 _FIGURES = (
     "good, 1/s", "requests, 1/s, with ramp", "p50, ms", "p99, ms", "errors, %", "nodes only, USD/24 h", "all, USD/24 h",

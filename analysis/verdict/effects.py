@@ -12,10 +12,10 @@ from analysis.interval import Interval
 from analysis.results.schema.manifest import Manifest
 from analysis.statistics.estimate import TAIL, Z
 from analysis.verdict.variants import Variant
-from stacks.machine_series import UnknownMachineTypeError
-from stacks.protocols import NAMES
-from stacks.servers import server_title
-from stacks.shapes import NodeShape
+from stacks.machines.machine_series import UnknownMachineTypeError
+from stacks.machines.shapes import NodeShape
+from stacks.server.protocols import NAMES
+from stacks.server.servers import server_title
 
 Settings = dict[str, Any]
 

@@ -7,7 +7,7 @@ from analysis.comparability import cpu_name, cpu_shares, has_drawn_cpus
 from analysis.results.schema.manifest import Manifest
 from analysis.statistics.cpu_models import Draw, Pool
 from analysis.statistics.deployments import Observation
-from stacks.machine_series import UnknownMachineTypeError, machine_series
+from stacks.machines.machine_series import UnknownMachineTypeError, machine_series
 
 
 def pool_of(run: Manifest) -> str:

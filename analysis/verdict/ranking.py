@@ -13,7 +13,7 @@ from analysis.statistics.estimate import Price
 from analysis.statistics.lottery import OnCpu
 from analysis.verdict.capacity import Capacity, Meets
 from analysis.verdict.variants import Variant
-from stacks.serving_variant import ServingVariant
+from stacks.server.serving_variant import ServingVariant
 
 
 @dataclass(frozen=True)

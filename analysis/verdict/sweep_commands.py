@@ -8,9 +8,9 @@ from pydantic.alias_generators import to_camel
 
 from analysis.objective import Objective
 from analysis.results.schema.manifest import Manifest
-from stacks.objective import QUANTILES
-from stacks.servers import ALL_SERVERS
-from stacks.serving_variant import Batching, ServingVariant
+from stacks.load.objective import QUANTILES
+from stacks.server.servers import ALL_SERVERS
+from stacks.server.serving_variant import Batching, ServingVariant
 
 # The store of a sweep that is not told another, as seen from the checkout.
 DEFAULT_STORE = "results"

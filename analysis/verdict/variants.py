@@ -8,7 +8,7 @@ from operator import attrgetter
 from analysis.comparability import CONDITIONS, RANKED_CONDITIONS, Condition, comparison_key, largest_group
 from analysis.formatting import shape_name, shortest_names, stack_and_serving_name
 from analysis.results.schema.manifest import Manifest
-from stacks.servers import server_title
+from stacks.server.servers import server_title
 
 
 @dataclass(frozen=True)

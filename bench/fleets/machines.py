@@ -15,9 +15,9 @@ from analysis.estimate.benchmarks import FLOAT, QUANTISED, newest_benchmarks
 from analysis.estimate.fitting import Kind, fit
 from analysis.pricing.stack_cost import kept_cost
 from bench.fleets.sweeps import LASTS_S, LOAD_NODE_USD_HOURLY, candidate
-from stacks.machine_series import ALL_SERIES
+from stacks.machines.machine_series import ALL_SERIES
+from stacks.machines.shapes import NodeShape, ShapeSettings, shape_name
 from stacks.new_stack import DEFAULT_ZONE
-from stacks.shapes import NodeShape, ShapeSettings, shape_name
 from sweep.prior import priors_of
 from sweep.settings import SweepSettings
 from sweep.simulation.world import SimulatedStack, Spread, World

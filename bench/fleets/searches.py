@@ -10,7 +10,7 @@ from analysis.results.schema.manifest import CapacityRps, CapacityStep, Manifest
 from analysis.results.storage.store import ResultsStore
 from bench.fleets.truth import Clients, Fleet, Floats, Server
 from bench.stores.synthetic import make_manifest, request_rows, write_run
-from stacks.load_profiles import CapacitySearch
+from stacks.load.load_profiles import CapacitySearch
 
 QUANTILE, ERRORS = 0.99, 0.001
 _STEP_REQUESTS, _LONG_STEP_REQUESTS = 3_000, 15_000

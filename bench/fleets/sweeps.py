@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stacks.load_profiles import PROFILES, CapacitySearch
-from stacks.serving_variant import Batching, ServingSettings
+from stacks.load.load_profiles import PROFILES, CapacitySearch
+from stacks.server.serving_variant import Batching, ServingSettings
 from sweep.candidates import Candidate
 from sweep.simulation.world import SimulatedStack, Spread, World
 

@@ -16,7 +16,7 @@ from bench.figures import Figure
 from bench.generators import our_generator
 from bench.servers.queue_server import QueueSettings, queue_server
 from loadtest.generator.phases import HOLD
-from stacks import load_profiles
+from stacks.load import load_profiles
 
 _SERVICE_S, _SERVICE_CV, _BUSY = 0.08, 0.3, 0.6
 _HOLD_S = 40.0

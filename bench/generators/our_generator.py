@@ -22,8 +22,8 @@ from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.payload import outputs_of, payload_of
 from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
-from stacks.load_profiles import LoadProfile
-from stacks.models import RESNET50
+from stacks.load.load_profiles import LoadProfile
+from stacks.server.models import RESNET50
 
 Times = npt.NDArray[np.float64]
 

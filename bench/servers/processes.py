@@ -15,8 +15,8 @@ from typing import Any
 
 from bench.figures import BUILD
 from serving.servers import EMBEDDED_SERVER, Apis, Server, command_of, write_config_files
-from stacks.request_threads import RequestThreads
-from stacks.serving_variant import ServingVariant
+from stacks.server.request_threads import RequestThreads
+from stacks.server.serving_variant import ServingVariant
 
 _START_TIMEOUT_S = 180
 _MOST_IN_FLIGHT = 256

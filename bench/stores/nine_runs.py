@@ -12,7 +12,7 @@ from analysis.results.schema.manifest import Manifest
 from analysis.results.schema.samples import SAMPLES_SCHEMA
 from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, make_search
-from stacks.load_profiles import PROFILES, ClosedLoop
+from stacks.load.load_profiles import PROFILES, ClosedLoop
 
 _SHAPES: Mapping[str, dict[str, Any]] = {
     "8cpu-16gb": {"machine_type": "e2-custom-8-16384", "nodes": 2},

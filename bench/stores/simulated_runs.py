@@ -10,7 +10,7 @@ from analysis.results.schema.manifest import Manifest
 from analysis.results.storage.store import ResultsStore
 from bench.stores.closed_loops import ClosedLoop, simulate_closed
 from bench.stores.synthetic import make_manifest, request_rows, write_run
-from stacks import load_profiles as profiles
+from stacks.load import load_profiles as profiles
 
 # Between two phases.
 _PAUSE_S = 30

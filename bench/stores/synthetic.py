@@ -26,8 +26,8 @@ from analysis.results.schema.manifest import (
 from analysis.results.schema.request_rows import REQUESTS_SCHEMA
 from analysis.results.schema.samples import SAMPLES_SCHEMA
 from analysis.results.storage.store import ResultsStore, new_run_id
-from stacks.load_profiles import PROFILES, ClosedLoop, LoadProfile
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.load.load_profiles import PROFILES, ClosedLoop, LoadProfile
+from stacks.machines.shapes import NodeShape, ShapeSettings
 
 STARTED_AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 # The rates of a synthetic search by the capacity, and whether each meets the objective.

@@ -8,9 +8,9 @@ from pulumi_gcp import container as gke
 from pulumi_gcp.container.cluster import Cluster
 
 from components.gke.network import PODS_RANGE, SERVICES_RANGE, Network
-from stacks.gke import BOOT_DISK_GB, RELEASE_CHANNEL, GkeSettings
-from stacks.machine_series import machine_series
-from stacks.shapes import NodeShape
+from stacks.machines.gke import BOOT_DISK_GB, RELEASE_CHANNEL, GkeSettings
+from stacks.machines.machine_series import machine_series
+from stacks.machines.shapes import NodeShape
 
 _CHANGED_BY_GKE = [
     # Of the default pool, which exists only while the cluster is created.

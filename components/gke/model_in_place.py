@@ -6,7 +6,7 @@ import pulumi
 from pulumi_gcp.storage.bucket_iam_member import BucketIAMMember
 
 from components.gke.model_store import principal
-from stacks.models import Model
+from stacks.server.models import Model
 
 
 @dataclass

@@ -9,7 +9,7 @@ from pulumi_gcp.storage.bucket import Bucket
 from pulumi_gcp.storage.bucket_iam_member import BucketIAMMember
 from pulumi_gcp.storage.bucket_object import BucketObject
 
-from stacks.models import Model
+from stacks.server.models import Model
 
 # The provider allows 4 minutes for each request of an upload, and a request carries up to 16 MiB: under 0.6 Mbit/s it
 # gives up (terraform-provider-google-beta 7.45, resource_storage_bucket_object.go; google-api-go-client, resumable.go).

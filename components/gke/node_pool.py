@@ -9,9 +9,9 @@ from pulumi_gcp import container as gke
 from pulumi_gcp.container.cluster import Cluster
 from pulumi_gcp.container.node_pool import NodePool
 
-from stacks.gke import BOOT_DISK_GB
-from stacks.machine_series import BootDisk
-from stacks.shapes import NodeShape
+from stacks.machines.gke import BOOT_DISK_GB
+from stacks.machines.machine_series import BootDisk
+from stacks.machines.shapes import NodeShape
 
 POOL_LABEL = "shapebench/pool"
 SERVING_POOL, LOAD_POOL = {POOL_LABEL: "serving"}, {POOL_LABEL: "load"}

@@ -19,7 +19,7 @@ class PreflightArgs:
     google: pulumi.Input[Mapping[str, str]]
     """The stack's `gcp:*` keys; secret, because one may be a token."""
     needs: Sequence[Mapping[str, str | int]]
-    """stacks.quota_needs.Need, each as a mapping."""
+    """stacks.machines.quota_needs.Need, each as a mapping."""
     accounts: Sequence[str]
     costs: str
     """The sentence about the hourly price."""

@@ -28,16 +28,19 @@ class CommonArgs:
     serving: pulumi.Input[Mapping[str, object]]
     """What the manifest records of the server: analysis.results.schema.manifest.Serving, without image and replicas."""
     model: Mapping[str, object]
-    """What is known of the model: stacks.models.Model. Another one makes the test run again."""
+    """What is known of the model: stacks.server.models.Model. Another one makes the test run again."""
     payload_digest: str
     """Of what requests carry; another one makes the test run again."""
     check_answers: str
-    """How answers are judged, `values`, `shape` or `off`, and by which tolerance: stacks.payload.PayloadSettings."""
+    """How answers are judged, `values`, `shape` or `off`, and by which tolerance.
+
+    See stacks.load.payload.PayloadSettings.
+    """
     tolerance: float
     profile: Mapping[str, object]
-    """The load profile: stacks.load_profiles.LoadProfile."""
+    """The load profile: stacks.load.load_profiles.LoadProfile."""
     shape: Mapping[str, object]
-    """The shape that is priced: stacks.shapes.NodeShape."""
+    """The shape that is priced: stacks.machines.shapes.NodeShape."""
     region: str
     repeats: int
     """The number of runs of one update."""

@@ -35,7 +35,7 @@ class ClusterLoadTestArgs(CommonArgs):
     node_selector: Mapping[str, str]
     """Labels of the generator's nodes; empty for any node."""
     autoscaler: Mapping[str, object] | None = None
-    """What changes the number of pods meanwhile: stacks.autoscaler.Autoscaler."""
+    """What changes the number of pods meanwhile: stacks.machines.autoscaler.Autoscaler."""
     start_timeout_s: float = 600
     """Seconds until the generator's pod must run, including the image pull, and until restarted servers are ready."""
 

@@ -25,9 +25,9 @@ from components.serving.tf_serving import TfServing, TfServingArgs
 from components.serving.variant import BucketAccess, ClusterAccess
 from loadtest.run.remote_model import remote_model
 from stacks.allocatable import stack_pod_resources
+from stacks.machines.quota_needs import needs
 from stacks.names import SERVICE_ACCOUNT, account_id, account_names, stack_labels
-from stacks.protocols import PLAIN_GENERATOR_IMAGE
-from stacks.quota_needs import needs
+from stacks.server.protocols import PLAIN_GENERATOR_IMAGE
 
 # The cluster holds one stack, so the name need not be unique.
 NAMESPACE = "shapebench"

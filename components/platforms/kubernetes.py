@@ -11,9 +11,9 @@ from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
 from components.serving.variant import BucketAccess, ClusterAccess
 from stacks.allocatable import PodResources, stack_pod_resources
-from stacks.kubernetes import DIGEST_PLACE
+from stacks.machines.kubernetes import DIGEST_PLACE
 from stacks.names import STACK, label_value
-from stacks.protocols import PLAIN_GENERATOR_IMAGE
+from stacks.server.protocols import PLAIN_GENERATOR_IMAGE
 
 
 class KubernetesPlatform(pulumi.ComponentResource):

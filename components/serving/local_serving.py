@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.plugin_resource import PluginResource
-from stacks.serving_variant import ServingVariant
+from stacks.server.serving_variant import ServingVariant
 
 
 @dataclass
@@ -14,15 +14,15 @@ class LocalServingArgs:
     """The model, the serving variant, and how the server runs on this machine."""
 
     model: Mapping[str, object]
-    """stacks.models.Model."""
+    """stacks.server.models.Model."""
     model_path: pulumi.Input[str]
     model_digest: pulumi.Input[str]
     variant: ServingVariant
     grpc_threads: int
     rest_threads: int
-    """Of stacks.request_threads."""
+    """Of stacks.server.request_threads."""
     server: pulumi.Input[str]
-    """`auto` or a server's setting: stacks.servers. The plugin decides what `auto` is."""
+    """`auto` or a server's setting: stacks.server.servers. The plugin decides what `auto` is."""
     rest_port: pulumi.Input[int]
     grpc_port: pulumi.Input[int]
     start_timeout_s: pulumi.Input[float]
@@ -36,7 +36,7 @@ class LocalServing(PluginResource[LocalServingArgs]):
     pulumi_type = "shapebench:local:LocalServing"
 
     server: pulumi.Output[str]
-    """The name of the server that runs: stacks.servers."""
+    """The name of the server that runs: stacks.server.servers."""
     rest_url: pulumi.Output[str]
     grpc_address: pulumi.Output[str]
     server_version: pulumi.Output[str]

@@ -6,8 +6,8 @@ import pulumi
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs, ObjectMetaArgs
 from pulumi_kubernetes.networking import v1 as net
 
-from stacks.image_server import ServerPorts
 from stacks.names import GENERATOR_LABELS, MASTER_PORT, SERVER_LABELS, SIDECAR_PORT
+from stacks.server.image_server import ServerPorts
 
 # The metadata servers that give a pod on GKE its tokens: the first with Dataplane V2, the second without. Source:
 # "Restrict traffic with network policies", https://cloud.google.com/kubernetes-engine/docs/how-to/network-policy.

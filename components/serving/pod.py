@@ -10,8 +10,8 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from components.serving.model_access import init_container
 from components.serving.variant import TfServingArgs
 from serving.servers import Apis
-from stacks.image_server import MODEL_PLACE
 from stacks.names import GRPC_PORT, NAME, REST_PORT, SERVER_LABELS
+from stacks.server.image_server import MODEL_PLACE
 
 _CONFIG_DIR = PurePosixPath("/etc/tf-serving")
 # Where the model is copied for a server that reads no buckets, as the folder above the version folders.

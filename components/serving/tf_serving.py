@@ -12,11 +12,11 @@ from components.serving.network_policies import make_network_policies
 from components.serving.pod import pod_template
 from components.serving.server_start import ServerStart, ServerStartArgs
 from components.serving.variant import TfServingArgs, fingerprint_of
-from stacks.autoscaler import Autoscaler
 from stacks.explain import SettingsError
-from stacks.image_server import ServerPorts
+from stacks.machines.autoscaler import Autoscaler
 from stacks.names import GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS
-from stacks.serving_variant import fingerprint
+from stacks.server.image_server import ServerPorts
+from stacks.server.serving_variant import fingerprint
 
 __all__ = ["TfServing", "TfServingArgs"]
 

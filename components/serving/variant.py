@@ -7,14 +7,14 @@ import pulumi
 
 from serving.servers import ImageServer, Server, server_named
 from stacks.allocatable import PodResources, pod_resources
-from stacks.autoscaler import Autoscaler, AutoscalerSettings
-from stacks.image_server import ImageServerSettings
-from stacks.models import Model
+from stacks.machines.autoscaler import Autoscaler, AutoscalerSettings
+from stacks.machines.shapes import NodeShape
 from stacks.names import SERVICE_ACCOUNT
-from stacks.request_threads import RequestThreads
-from stacks.servers import server_in
-from stacks.serving_variant import ServingVariant, fingerprint
-from stacks.shapes import NodeShape
+from stacks.server.image_server import ImageServerSettings
+from stacks.server.models import Model
+from stacks.server.request_threads import RequestThreads
+from stacks.server.servers import server_in
+from stacks.server.serving_variant import ServingVariant, fingerprint
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class _Timed:
 
 @dataclass(frozen=True, kw_only=True)
 class ClosedLoopPlan(_Timed):
-    """The profile stacks.load_profiles.ClosedLoop."""
+    """The profile stacks.load.load_profiles.ClosedLoop."""
 
     has_schedule: ClassVar[bool] = False
     is_steady: ClassVar[bool] = True
@@ -92,7 +92,7 @@ class _Scheduled(_Timed):
 
 @dataclass(frozen=True, kw_only=True)
 class OpenLoopPlan(_Scheduled):
-    """The profile stacks.load_profiles.OpenLoop; `arrivals` is one of loadtest.generator.loops.arrivals."""
+    """The profile stacks.load.load_profiles.OpenLoop; `arrivals` is one of loadtest.generator.loops.arrivals."""
 
     is_steady: ClassVar[bool] = True
     rate_is_fixed: ClassVar[bool] = True
@@ -116,7 +116,7 @@ class OpenLoopPlan(_Scheduled):
 
 @dataclass(frozen=True, kw_only=True)
 class TrafficCurvePlan(_Scheduled):
-    """The profile stacks.load_profiles.TrafficCurve."""
+    """The profile stacks.load.load_profiles.TrafficCurve."""
 
     is_steady: ClassVar[bool] = False
     rate_is_fixed: ClassVar[bool] = True
@@ -135,7 +135,7 @@ class TrafficCurvePlan(_Scheduled):
 
 @dataclass(frozen=True, kw_only=True)
 class CapacitySearchPlan(_Scheduled):
-    """The profile stacks.load_profiles.CapacitySearch."""
+    """The profile stacks.load.load_profiles.CapacitySearch."""
 
     is_steady: ClassVar[bool] = False
     rate_is_fixed: ClassVar[bool] = False

@@ -10,9 +10,9 @@ from typing import Any
 from loadtest.generator.payload import FLOATS, STRING, Output, Payload, Request, Tensor, packed, strings
 from loadtest.run.recorded_requests import recorded_requests
 from loadtest.run.uploads import as_uploads
-from stacks.models import GENERATED, Model, TensorSpec
-from stacks.payload import PayloadSettings
-from stacks.protocols import IMAGE, ProtocolFacts
+from stacks.load.payload import PayloadSettings
+from stacks.server.models import GENERATED, Model, TensorSpec
+from stacks.server.protocols import IMAGE, ProtocolFacts
 
 PHOTOGRAPH = Path(__file__).parents[1] / "payload" / "chelsea.jpg"
 

@@ -13,7 +13,7 @@ from loadtest.generator.clients.v2.data_types import DATATYPES
 from loadtest.generator.nested import flat
 from loadtest.generator.payload import FLOATS, HALVES, STRING, Request, Tensor, fits, packed, strings, unpacked
 from stacks.explain import SettingsError
-from stacks.models import DEFAULT_SIGNATURE, Model, TensorSpec
+from stacks.server.models import DEFAULT_SIGNATURE, Model, TensorSpec
 
 _KEY = "shapebench:payload.path"
 # Each is sent once before a test, and each worker of the generator holds them all, up to five times as large.

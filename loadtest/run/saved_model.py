@@ -12,8 +12,8 @@ from loadtest.generator.clients.grpc.messages import DATA_TYPES, Messages, messa
 from loadtest.run.remote_model import GRAPH, SETTING, fetch, is_uri, remote_model
 from loadtest.run.signature import DeclaredSignature, DeclaredTensor, problems_with, sent_model
 from stacks.explain import SettingsError
-from stacks.models import DEFAULT_SIGNATURE, RESNET50, VERSION, Model, ModelSettings
-from stacks.protocols import PROTOCOLS, REST
+from stacks.server.models import DEFAULT_SIGNATURE, RESNET50, VERSION, Model, ModelSettings
+from stacks.server.protocols import PROTOCOLS, REST
 from stacks.settings import Settings
 
 # The tag of the graph that servers load.

@@ -14,7 +14,7 @@ from loadtest.generator.clients.grpc.messages import DATA_TYPES
 from loadtest.generator.clients.v2.data_types import DATATYPES
 from loadtest.run.signature import DeclaredSignature, DeclaredTensor, sent_model
 from stacks.explain import SettingsError
-from stacks.models import DEFAULT_SIGNATURE, Model
+from stacks.server.models import DEFAULT_SIGNATURE, Model
 from stacks.service import ServedModelSettings, ServiceSettings
 
 _TIMEOUT_S = 10.0

@@ -8,8 +8,8 @@ from typing import Any
 from loadtest.generator.clients.grpc.messages import DATA_TYPES
 from loadtest.generator.payload import CODES, FLOATS, STRING, fits, packed
 from stacks.explain import SettingsError
-from stacks.models import Model, SignatureSettings, TensorSpec
-from stacks.protocols import ProtocolFacts
+from stacks.server.models import Model, SignatureSettings, TensorSpec
+from stacks.server.protocols import ProtocolFacts
 
 _KEY = "shapebench:model"
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from loadtest.generator.payload import FLOATS, STRING, Payload, Request, Tensor, strings
 from stacks.explain import SettingsError
-from stacks.models import DEFAULT_SIGNATURE
-from stacks.protocols import IMAGE
+from stacks.server.models import DEFAULT_SIGNATURE
+from stacks.server.protocols import IMAGE
 
 # Those of the photograph's own file: loadtest/payload/README.md. No chroma subsampling, so the server decodes nearly
 # the pixels that the other protocols send.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from policy.pods import container_name, every_container, pod_specs
 from policy.resource import UNKNOWN, Resource, at
-from stacks.images import exact_image
+from stacks.server.images import exact_image
 
 
 def check(resource: Resource) -> Iterator[str]:

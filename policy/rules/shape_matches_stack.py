@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from policy.kinds import is_serving_pool
 from policy.resource import UNKNOWN, Resource
-from stacks.machine_series import UnknownMachineTypeError, machine_resources
+from stacks.machines.machine_series import UnknownMachineTypeError, machine_resources
 
 _NAMED_AFTER_A_SHAPE = re.compile(r"(?P<vcpus>\d+)cpu-(?P<memory_gb>\d+)gb")
 

@@ -17,7 +17,7 @@ from provider.record.provenance import git_commit, software_versions
 from provider.record.repeats import FinishedRun, PlannedRun
 from provider.record.work_folder import MeasuredRun, keep_beside_raw_rows
 from provider.resource import Operation, ResourceError
-from stacks.autoscaler import Autoscaler
+from stacks.machines.autoscaler import Autoscaler
 
 # Of the figures in the stack's outputs.
 _DIGITS = 6

@@ -10,8 +10,8 @@ from provider.local.server_process import ProcessIdentity, start_detached, stop_
 from provider.local.startup import LOOPBACK, Readiness, require_free_port, wait_until_serving
 from provider.resource import UNKNOWN, Operation, Props, Resource, ResourceError, ResourceInputs, ResourceState
 from serving.servers import Apis, command_of, installed_server, server_named, write_config_files
-from stacks.models import Model
-from stacks.serving_variant import ServingVariant, fingerprint
+from stacks.server.models import Model
+from stacks.server.serving_variant import ServingVariant, fingerprint
 
 # What makes measurements comparable; ports, folders, time-outs and the quota of gRPC's threads do not matter.
 _FINGERPRINTED = ("modelDigest", "server", "serverVersion", "restThreads", *map(to_camel, ServingVariant.model_fields))

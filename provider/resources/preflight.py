@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import BeforeValidator, Field, TypeAdapter
 
 from provider.resource import Operation, Props, Resource, ResourceError, ResourceInputs, ResourceState
-from stacks.quota_needs import Need, added
+from stacks.machines.quota_needs import Need, added
 
 # From the engine they come as mappings.
 _Needs = Sequence[Annotated[Need, BeforeValidator(TypeAdapter(Need).validate_python)]]

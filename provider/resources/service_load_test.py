@@ -18,9 +18,9 @@ from provider.resource import Operation, Props, ResourceError, ResourceInputs, h
 from provider.resources.load_test import LoadTest
 from stacks.explain import SettingsError
 from stacks.files import store_uri
+from stacks.machines.shapes import NodeShape
+from stacks.server.serving_variant import fingerprint
 from stacks.service import ServiceSettings, as_input, parse_service
-from stacks.serving_variant import fingerprint
-from stacks.shapes import NodeShape
 
 _POLL_S = 1.0
 # In the folder of the program: what the engine starts the plugin in.

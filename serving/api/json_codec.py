@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from serving.api.json_slow_path import MAX_RANK, PredictBody, decode_slow_path, max_exact_integer
 from serving.errors import invalid_argument, too_large
 from serving.model.signature import Signature, Tensors
-from stacks.protocols import REST
+from stacks.server.protocols import REST
 
 # The characters of numbers and of the space between them: without these, brackets and commas are left.
 _NUMBERS_AND_SPACE = b"0123456789.eE+- \t\r\n"

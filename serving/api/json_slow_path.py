@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from serving.errors import Code, ServingError, invalid_argument, too_large
 from serving.model.signature import InputSpec, Signature, shape_text
-from stacks.protocols import REST
+from stacks.server.protocols import REST
 
 # NumPy's own limit is 64, and a list of instances adds one.
 MAX_RANK = 63

@@ -9,7 +9,7 @@ from serving.metrics import Metrics
 from serving.model.batching import Batcher
 from serving.model.loaded_model import SavedModel
 from serving.model.signature import Outputs, Run, Signature, Tensors
-from stacks.serving_variant import Batching
+from stacks.server.serving_variant import Batching
 
 
 class ServedModel:

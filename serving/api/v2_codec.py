@@ -20,7 +20,7 @@ from serving.api.json_codec import LARGE_BYTES, dump, parser, require_few_values
 from serving.api.json_slow_path import MAX_BODY_BYTES, MAX_ITEMS, MAX_RANK
 from serving.errors import invalid_argument, too_large
 from serving.model.signature import InputSpec, Signature, Tensors
-from stacks.protocols import V2_REST
+from stacks.server.protocols import V2_REST
 
 # By NumPy's names; text is an array of objects.
 _DATATYPES = {

@@ -8,8 +8,8 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from serving.api.served_model import find_signature
 from serving.api.v2_codec import datatype_of
 from serving.model.loaded_model import SavedModel, input_spec
-from stacks.models import DEFAULT_SIGNATURE
-from stacks.servers import EMBEDDED
+from stacks.server.models import DEFAULT_SIGNATURE
+from stacks.server.servers import EMBEDDED
 from stacks.version import VERSION
 
 

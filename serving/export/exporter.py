@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Literal, TypedDict, get_args
 
-from stacks.models import RESNET50, VERSION
+from stacks.server.models import RESNET50, VERSION
 
 Weights = Literal["imagenet", "random"]
 OWN: Final = "own"

@@ -15,7 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from stacks.models import RESNET50
+from stacks.server.models import RESNET50
 
 (_INPUT,), (_OUTPUT,) = RESNET50.inputs, RESNET50.outputs
 SEED = 20220728

@@ -17,7 +17,7 @@ import numpy as np
 from serving.errors import Code, ServingError, invalid_argument
 from serving.metrics import Metrics
 from serving.model.signature import Outputs, Run, Tensors
-from stacks.serving_variant import Batching
+from stacks.server.serving_variant import Batching
 
 
 @dataclass(frozen=True)

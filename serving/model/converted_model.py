@@ -23,7 +23,7 @@ from serving.model.loaded_model import (
     input_spec,
 )
 from serving.model.signature import Computation, InputSpec, Outputs, Run, Signature, Tensors
-from stacks.models import DEFAULT_SIGNATURE
+from stacks.server.models import DEFAULT_SIGNATURE
 
 RECORD = "conversion.json"
 _DIFFERENCE = "largest difference from TensorFlow"

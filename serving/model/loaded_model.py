@@ -13,7 +13,7 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from serving.errors import Code, ServingError
 from serving.model.frozen import Call, NotFreezableError, frozen
 from serving.model.signature import Computation, InputSpec, Outputs, Signature, Tensors
-from stacks.models import DEFAULT_SIGNATURE
+from stacks.server.models import DEFAULT_SIGNATURE
 
 _WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 _CODES = {code.value[0]: code for code in Code}

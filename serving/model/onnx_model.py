@@ -13,7 +13,7 @@ from serving.model.converted_model import ConvertedModel
 from serving.model.loaded_model import ConversionError
 from serving.model.onnx_runtime import onnxruntime, session_options
 from serving.model.signature import Outputs, Run, Tensors
-from stacks.models import DEFAULT_SIGNATURE
+from stacks.server.models import DEFAULT_SIGNATURE
 
 _MODEL = "model.onnx"
 # Of tensors, the narrowest first.

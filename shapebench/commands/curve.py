@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.planning.day.traffic import STEP_S, Traffic
 from shapebench.output import CommandError, print_code
-from stacks.load_profiles import MOST_RATES, PROFILES, TrafficCurve
+from stacks.load.load_profiles import MOST_RATES, PROFILES, TrafficCurve
 
 
 def print_curve(traffic: Traffic, duration_s: float, times: float) -> None:

@@ -27,7 +27,7 @@ from analysis.verdict.verdict import read_verdict
 from shapebench.commands.plan import why_no_plan
 from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_table, print_text, progress
 from shapebench.skipped import note_skipped, skipped_json
-from stacks.objective import NUMBER
+from stacks.load.objective import NUMBER
 
 _DURATION = re.compile(NUMBER + r"\s*(?P<unit>s|min|h)")
 _SECONDS = {"s": 1, "min": 60, "h": 3600}

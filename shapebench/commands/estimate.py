@@ -21,7 +21,7 @@ from shapebench.commands.shapes import Offer, Offers
 from shapebench.options import default_store
 from shapebench.output import CommandError, note, print_json, print_table, print_text
 from shapebench.skipped import excluded_json, note_excluded, note_skipped, skipped_json
-from stacks.models import RESNET50, Model
+from stacks.server.models import RESNET50, Model
 from tools.pins import ROOT
 
 _DISPENSABLE = ("cores", "vCPUs", "CPU", "speed known from", "all, USD/24 h")

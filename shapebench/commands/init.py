@@ -21,13 +21,13 @@ from shapebench.output import CommandError, note, print_code, print_text
 from stacks.allocatable import stack_pod_resources
 from stacks.explain import SettingsError
 from stacks.files import project_defaults, settings_in, stack_file
-from stacks.machine_series import UnknownMachineTypeError
-from stacks.models import RESNET50
+from stacks.load.objective import QUANTILES
+from stacks.load.payload import PayloadSettings
+from stacks.machines.machine_series import UnknownMachineTypeError
+from stacks.machines.shapes import shape_name
 from stacks.new_stack import DEFAULT_ZONE, new_config, zone_config
-from stacks.objective import QUANTILES
-from stacks.payload import PayloadSettings
-from stacks.protocols import REST
-from stacks.shapes import shape_name
+from stacks.server.models import RESNET50
+from stacks.server.protocols import REST
 from tools.console import SetupError
 from tools.new_file import write_new_file
 from tools.pins import ROOT

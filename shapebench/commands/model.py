@@ -27,9 +27,9 @@ from shapebench.output import note, print_card, print_code, print_json, print_ta
 from stacks.allocatable import stack_pod_resources
 from stacks.explain import SettingsError, first_line
 from stacks.files import load_settings, stack_names
-from stacks.models import DEFAULT_SIGNATURE, VERSION, Model, ModelSettings
 from stacks.names import REST_PORT
-from stacks.protocols import REST
+from stacks.server.models import DEFAULT_SIGNATURE, VERSION, Model, ModelSettings
+from stacks.server.protocols import REST
 from stacks.settings import Settings
 from tools.pins import ROOT
 

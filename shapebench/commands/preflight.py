@@ -7,8 +7,8 @@ from google_cloud.rest import CloudError
 from loadtest.run.saved_model import served_files
 from shapebench.output import CommandError, note
 from stacks.files import google_keys, load_config, load_settings, zone_of
+from stacks.machines.quota_needs import needs
 from stacks.names import account_names
-from stacks.quota_needs import needs
 from tools.pins import ROOT
 
 

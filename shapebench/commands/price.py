@@ -18,9 +18,9 @@ from loadtest.run.saved_model import uploaded_bytes_of
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.explain import SettingsError, first_line
 from stacks.files import load_settings, stack_names
-from stacks.machine_series import runnable
+from stacks.machines.machine_series import runnable
+from stacks.machines.shapes import NodeShape, ShapeSettings
 from stacks.settings import Settings
-from stacks.shapes import NodeShape, ShapeSettings
 from tools.pins import ROOT
 
 # Of the table of stacks. vCPUs and memory of a node are in its machine type.

@@ -14,10 +14,10 @@ from analysis.results.schema.manifest import Cost
 from shapebench.commands.price import Priced, note_sources, require_prices
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.allocatable import ShapeTooSmallError, pod_resources
-from stacks.machine_series import ALL_SERIES, MachineSeries
-from stacks.models import RESNET50, Model
-from stacks.quota_needs import quota_title
-from stacks.shapes import MOST_NODES, NodeShape, ShapeSettings, shape_name
+from stacks.machines.machine_series import ALL_SERIES, MachineSeries
+from stacks.machines.quota_needs import quota_title
+from stacks.machines.shapes import MOST_NODES, NodeShape, ShapeSettings, shape_name
+from stacks.server.models import RESNET50, Model
 
 _AMOUNT = re.compile(r"(?P<amount>[1-9]\d{0,4})\s*(?P<unit>[a-z]*)")
 # How far the vCPUs may be from those that are asked for: C3D has 30 where others have 32.

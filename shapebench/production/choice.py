@@ -9,14 +9,14 @@ from analysis.results.schema.manifest import Manifest
 from components.serving.variant import BucketAccess, ClusterAccess, TfServingArgs
 from shapebench.output import CommandError
 from stacks.allocatable import PodResources, ShapeTooSmallError, pod_resources
-from stacks.autoscaler import percent_of_request
 from stacks.files import load_settings
-from stacks.image_server import ImageServerSettings
-from stacks.models import DEFAULT_SIGNATURE, RESNET50, Model
-from stacks.protocols import PLAIN_GENERATOR_IMAGE
-from stacks.request_threads import RequestThreads
-from stacks.servers import ALL_SERVERS
-from stacks.shapes import NodeShape
+from stacks.machines.autoscaler import percent_of_request
+from stacks.machines.shapes import NodeShape
+from stacks.server.image_server import ImageServerSettings
+from stacks.server.models import DEFAULT_SIGNATURE, RESNET50, Model
+from stacks.server.protocols import PLAIN_GENERATOR_IMAGE
+from stacks.server.request_threads import RequestThreads
+from stacks.server.servers import ALL_SERVERS
 
 _LABEL = "app.kubernetes.io"
 _MODEL = re.compile(r"(?:gs://[^/\s]+)?/\S+")

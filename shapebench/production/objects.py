@@ -16,10 +16,10 @@ from components.serving.model_access import script_files
 from components.serving.pod import pod_template
 from shapebench.commands.day import usd_text
 from shapebench.production.choice import Production
-from stacks.gke import BOOT_DISK_GB
+from stacks.machines.gke import BOOT_DISK_GB
+from stacks.machines.shapes import NodeShape
 from stacks.names import REST_PORT
-from stacks.serving_variant import fingerprint
-from stacks.shapes import NodeShape
+from stacks.server.serving_variant import fingerprint
 from stacks.version import VERSION
 
 Object = dict[str, Any]

@@ -13,7 +13,7 @@ from rich.terminal_theme import MONOKAI
 from shapebench.sweeps.answer import answer
 from shapebench.sweeps.view import screen
 from stacks.files import load_settings
-from stacks.machine_series import machine_resources
+from stacks.machines.machine_series import machine_resources
 from sweep.asked import read_settings
 from sweep.conductor.snapshot import Place, Snapshot
 from sweep.labels import labelled

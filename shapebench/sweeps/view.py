@@ -9,7 +9,7 @@ from analysis.formatting import MISSING, counted, money, number, printable
 from analysis.objective import Objective
 from analysis.report.tables import Column, Table
 from shapebench.output import fitted, without
-from stacks.load_profiles import CapacitySearch
+from stacks.load.load_profiles import CapacitySearch
 from sweep.conductor.snapshot import CandidateView, ObjectiveView, Place, Snapshot, StackState, StackView
 from sweep.settings import SweepSettings
 from sweep.tasks import Measure

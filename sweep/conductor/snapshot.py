@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stacks.load_profiles import CapacitySearch
+from stacks.load.load_profiles import CapacitySearch
 from sweep.candidates import Candidate
 from sweep.fleet import Progress
 from sweep.tasks import Task

@@ -11,7 +11,7 @@ from google_cloud.quotas import SCOPES, family_limit, quota_of, read_quotas, whe
 from google_cloud.rest import CloudError, GoogleClient
 from stacks.explain import SettingsError
 from stacks.files import google_keys, load_config, settings_in, zone_of
-from stacks.quota_needs import Need, needs
+from stacks.machines.quota_needs import Need, needs
 from sweep.fleet import FleetError, LastingError
 from sweep.room import Room
 

@@ -13,7 +13,7 @@ from analysis.results.schema.manifest import Manifest
 from analysis.results.storage.store import ResultsStore
 from analysis.results.storage.store_files import StoreError
 from analysis.verdict.mix import known_models, nodes_of, pool_of
-from stacks.load_profiles import CapacitySearch
+from stacks.load.load_profiles import CapacitySearch
 from sweep.fleet import FleetError
 from sweep.tasks import DrawnCpus, Measure, Measured
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.results.schema.manifest import Manifest
 from serving.export.exporter import OWN, Exported, tree_digest
-from stacks.models import VERSION
+from stacks.server.models import VERSION
 from tests.engine.harness import CHECKOUT, Stack
 
 

@@ -29,7 +29,7 @@ from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.preparation import NotPreparedError, prepared_bodies
 from loadtest.run.runner import run_load_test
 from loadtest.run.served_model import served_model
-from stacks.protocols import PROTOCOLS
+from stacks.server.protocols import PROTOCOLS
 from stacks.service import parse_service
 from tools.pins import ROOT
 

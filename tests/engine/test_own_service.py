@@ -20,8 +20,8 @@ from analysis.results.storage.store import ResultsStore
 from bench.servers.processes import embedded, free_port
 from provider.resource import Operation, ResourceError
 from provider.resources.service_load_test import ServiceLoadTest
-from stacks.protocols import IMAGE, PROTOCOLS
-from stacks.servers import EMBEDDED
+from stacks.server.protocols import IMAGE, PROTOCOLS
+from stacks.server.servers import EMBEDDED
 from tools.pins import ROOT
 
 EXAMPLE = ROOT / "examples/own-service"

@@ -12,7 +12,7 @@ from analysis.report.collect import collect
 from analysis.report.render import write_report
 from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import Server, make_manifest, make_rows, make_search, write_run
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]

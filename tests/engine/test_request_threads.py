@@ -23,9 +23,9 @@ from loadtest.run.payload import outputs_of, payload_of
 from loadtest.run.runner import run_load_test
 from serving.servers import EMBEDDED_SERVER, Apis, command_of, write_config_files
 from stacks.files import load_settings
-from stacks.load_profiles import PROFILES
-from stacks.models import RESNET50
-from stacks.serving_variant import Batching, ServingVariant
+from stacks.load.load_profiles import PROFILES
+from stacks.server.models import RESNET50
+from stacks.server.serving_variant import Batching, ServingVariant
 
 STACKS = ("2cpu-4gb", "4cpu-8gb", "8cpu-16gb", "8cpu-64gb")
 SEED = PROFILES["seed"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis.results.storage.store import ResultsStore
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from tests.support.copied_checkout import copy_checkout, shell_in, type_line
 from tests.support.production import write_search
 from tools.first_hour import Line, Shell, lines_of

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from analysis.results.schema.manifest import Manifest
 from shapebench.cli import app
-from stacks.load_profiles import TrafficCurve
+from stacks.load.load_profiles import TrafficCurve
 from tests.engine.harness import Stack, stack_in_cluster
 from tests.engine.measured_models import MODELS
 from tests.kubernetes.own_images import OwnImages

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from kubernetes import client
 
-from stacks.servers import EMBEDDED, OPENVINO
+from stacks.server.servers import EMBEDDED, OPENVINO
 from tests.engine.harness import SMOKE, Stack, stack_in_cluster
 from tests.engine.measured_models import Case, measured
 from tests.kubernetes.own_images import OwnImages

@@ -35,8 +35,8 @@ from loadtest.generator.clients.rest.request import rest_body_of
 from loadtest.generator.payload import Request
 from loadtest.run.payload import payload_of, photograph
 from provider.cluster.load_job import GENERATOR
-from stacks.models import RESNET50
 from stacks.names import GENERATOR_LABELS, SERVER_LABELS
+from stacks.server.models import RESNET50
 from tests.engine.harness import CHECKOUT, Stack, eventually, stack_in_cluster
 from tests.kubernetes.own_images import OwnImages
 from tests.kubernetes.traces import network_of, processes_of

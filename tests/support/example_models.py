@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from stacks.models import VERSION
+from stacks.server.models import VERSION
 
 SENTENCES = [
     {"instances": ["good"]},

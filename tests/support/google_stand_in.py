@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from google_cloud.preflight import GRANTS, ROLES
 from google_cloud.rest import ENDPOINTS
-from stacks.quota_needs import APIS
+from stacks.machines.quota_needs import APIS
 from tests.support.loopback import serve_http
 
 Json = dict[str, Any]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.run.payload import payload_of
-from stacks.models import RESNET50
+from stacks.server.models import RESNET50
 
 
 def load_test_inputs(folder: Path) -> dict[str, Any]:

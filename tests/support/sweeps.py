@@ -4,8 +4,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stacks.load_profiles import PROFILES, CapacitySearch
-from stacks.serving_variant import ServingSettings
+from stacks.load.load_profiles import PROFILES, CapacitySearch
+from stacks.server.serving_variant import ServingSettings
 from sweep.candidates import Candidate
 from sweep.conductor.conductor import Conductor
 from sweep.conductor.snapshot import Observer, Outcome, Snapshot

@@ -29,7 +29,7 @@ from analysis.results.storage.store import ResultsStore
 from analysis.statistics.estimate import TAIL
 from analysis.statistics.read import why_invalid
 from analysis.verdict.verdict import Verdict
-from stacks.load_profiles import TrafficCurve
+from stacks.load.load_profiles import TrafficCurve
 
 # Plays of the same curve with other arrivals, of which the forecast is the mean and the range.
 _PLAYS = 100

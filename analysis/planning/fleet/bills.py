@@ -13,8 +13,8 @@ from analysis.pricing.cost import HOURS_A_MONTH, at_least
 from analysis.pricing.stack_cost import serving_cost
 from analysis.results.schema.manifest import Cost
 from analysis.verdict.ranking import Ranked
-from stacks.models import RESNET50
-from stacks.shapes import NodeShape
+from stacks.machines.shapes import NodeShape
+from stacks.server.models import RESNET50
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from analysis.planning.replica_model.scaling import Point, Scaling, prediction_e
 from analysis.planning.replica_model.service import Service
 from analysis.planning.replica_model.single_requests import SingleRequests
 from analysis.results.schema.manifest import Manifest
-from stacks.request_threads import RequestThreads
+from stacks.server.request_threads import RequestThreads
 
 # A law that is further off at the levels that it was not fitted to is not used to predict.
 MOST_ERROR = 0.15

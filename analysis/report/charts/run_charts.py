@@ -27,7 +27,7 @@ from analysis.report.charts.series import HEAT_SHARES, Series
 from analysis.report.charts.time_axis import lines_over_time, phase_bands, seconds_axis
 from analysis.report.collect import Run
 from analysis.statistics.summary import FIGURES
-from stacks.load_profiles import ClosedLoop
+from stacks.load.load_profiles import ClosedLoop
 
 _SHADES = [f"under {HEAT_SHARES[1]:.0%}", *(f"from {least:.0%}" for least in HEAT_SHARES[1:])]
 _OPACITIES = [0.15, 0.32, 0.52, 0.75, 1.0]

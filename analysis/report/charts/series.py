@@ -13,7 +13,7 @@ from analysis.capacity.misses import AtRate, by_rate
 from analysis.objective import Objective
 from analysis.results.run.columns import Columns, Floats, Integers, RunRows
 from analysis.results.schema.manifest import Manifest
-from stacks.load_profiles import ClosedLoop
+from stacks.load.load_profiles import ClosedLoop
 
 _MAX_WINDOWS = 75
 _WINDOW_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800)

@@ -21,7 +21,7 @@ from analysis.results.storage.store import ResultsStore
 from analysis.results.storage.store_files import StoreError
 from analysis.results.storage.values import why_no_rows
 from stacks.explain import first_line
-from stacks.load_profiles import MOST_REQUESTS
+from stacks.load.load_profiles import MOST_REQUESTS
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

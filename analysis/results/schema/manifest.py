@@ -15,11 +15,11 @@ from pydantic import (
 )
 
 from analysis.results.schema.other_cpu import OtherCpu
-from stacks.autoscaler import Autoscaler
 from stacks.frozen import is_none
-from stacks.load_profiles import LoadProfile
-from stacks.serving_variant import ServingVariant
-from stacks.shapes import NodeShape
+from stacks.load.load_profiles import LoadProfile
+from stacks.machines.autoscaler import Autoscaler
+from stacks.machines.shapes import NodeShape
+from stacks.server.serving_variant import ServingVariant
 
 HOLD = "hold"
 _NEAR = 0.95
@@ -90,7 +90,7 @@ class Computation(Record):
 
 
 class Serving(Deployed):
-    """How the model was served. `server` is a name of stacks/servers.py.
+    """How the model was served. `server` is a name of stacks/server/servers.py.
 
     `computation` is None where the model was not converted, as in runs that were stored before it was recorded.
     """

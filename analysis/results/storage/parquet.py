@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from analysis.results.storage.layout import RESTORE
 from stacks.explain import first_line
-from stacks.load_profiles import MOST_REQUESTS
+from stacks.load.load_profiles import MOST_REQUESTS
 
 # What pyarrow raises where a file is not Parquet: a damaged name of a column, for example, is not UTF-8.
 UNREADABLE = (OSError, ValueError, pa.ArrowException)

@@ -11,7 +11,7 @@ from analysis.results.storage.layout import RESTORE
 # Of one column of labels, such as `phase`: each is a line of a table or a colour of a chart.
 _MOST_LABELS = 1000
 _DAY_US = 86_400 * 10**6
-# A load test takes a day at most (stacks/load_profiles.py), and its warm-up an hour.
+# A load test takes a day at most (stacks/load/load_profiles.py), and its warm-up an hour.
 _MOST_US = 2 * _DAY_US
 # 2000 and 2200: every table and chart can show these times.
 _EARLIEST_US, _LATEST_US = 10_957 * _DAY_US, 84_006 * _DAY_US

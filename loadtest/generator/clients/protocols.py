@@ -24,7 +24,7 @@ class _Protocol(NamedTuple):
         return resolve_name(f"{__package__}.{name}")
 
 
-# stacks.protocols has what follows from each elsewhere; a test holds the names equal.
+# stacks.server.protocols has what follows from each elsewhere; a test holds the names equal.
 PROTOCOLS = {
     "rest": _Protocol("rest.request:rest_body_of", "rest.rest_client:rest_clients"),
     "grpc": _Protocol("grpc.request:grpc_body_of", "grpc.grpc_client:grpc_clients"),

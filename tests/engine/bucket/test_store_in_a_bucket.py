@@ -19,7 +19,7 @@ from bench.stores.synthetic import Server, make_manifest, make_rows, make_search
 from provider.record.store_check import require_writable
 from provider.resource import ResourceError
 from shapebench.cli import app
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from tests.support.object_store.refusing_proxy import RefusingProxy
 from tests.support.object_store.serve import ObjectStore
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from kubernetes import client
 
-from stacks.machine_series import machine_resources
+from stacks.machines.machine_series import machine_resources
 from stacks.names import STACK
 from tests.engine.gcp_stand_in.memory import Memory
 from tests.engine.gke.init_containers import InitContainers, init_containers

@@ -21,8 +21,8 @@ from components.gke import control_plane
 from components.gke.network import Network, NetworkArgs
 from components.gke.node_pool import PoolArgs, make_pool
 from stacks.files import project_defaults
-from stacks.gke import GkeSettings
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.machines.gke import GkeSettings
+from stacks.machines.shapes import NodeShape, ShapeSettings
 
 config = pulumi.Config()
 if config.get_bool("ignoreOnlyOldFields"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.machine_series import ALL_SERIES
+from stacks.machines.machine_series import ALL_SERIES
 from tests.engine.gcp_stand_in.memory import VARIABLE, Memory
 from tests.engine.gke.world import STAND_IN
 from tests.engine.harness import CHECKOUT, Stack
@@ -20,8 +20,8 @@ from components.gke.control_plane import GkeClusterArgs, make_control_plane
 from components.gke.network import Network, NetworkArgs
 from components.gke.node_pool import PoolArgs, make_pool
 from stacks.files import project_defaults
-from stacks.gke import GkeSettings
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.machines.gke import GkeSettings
+from stacks.machines.shapes import NodeShape, ShapeSettings
 
 shapes = json.loads(pulumi.Config().require("shapes"))
 labels = {"shapebench-stack": "series"}

@@ -11,8 +11,8 @@ from kubernetes import client
 from loadtest.run import pod
 from loadtest.run.payload import payload_of
 from provider.local.server_process import listening_process
-from stacks.models import RESNET50
 from stacks.names import SERVER_LABELS
+from stacks.server.models import RESNET50
 from tests.engine.harness import eventually
 from tests.engine.load.process_kubelet import NODE, ProcessKubelet
 from tests.engine.process_pods import ProcessPods

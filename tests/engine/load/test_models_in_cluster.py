@@ -11,7 +11,7 @@ import pytest
 from kubernetes import client
 
 from stacks.names import GRPC_PORT, GRPC_SERVICE, REST_PORT, REST_SERVICE
-from stacks.servers import EMBEDDED
+from stacks.server.servers import EMBEDDED
 from stacks.version import VERSION
 from tests.engine.harness import SMOKE, Stack, stack_in_cluster
 from tests.engine.load.process_kubelet import ProcessKubelet

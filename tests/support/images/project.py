@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
 from serving.export.exporter import Exported
-from stacks.servers import EMBEDDED, OPENVINO
+from stacks.server.servers import EMBEDDED, OPENVINO
 from stacks.version import VERSION
 from tests.support.images import packages
 from tests.support.images.archive import Image
@@ -30,7 +30,7 @@ _SERVER = (
 _GENERATOR = ("grpcio", "locust", "protobuf")
 
 # The server itself, and the types of its settings.
-_SERVER_MODULES = ("serving/**/*.py", "stacks/*.py")
+_SERVER_MODULES = ("serving/**/*.py", "stacks/*.py", "stacks/server/*.py")
 
 _SERVER_USER, _GENERATOR_USER = 65532, 1000
 # A command as pip writes it, for the image's Python.

@@ -15,7 +15,7 @@ from analysis.statistics.within import RunFigures
 from analysis.verdict.text import paragraph
 from analysis.verdict.verdict import Judged, Verdict, verdict_of
 from bench.stores.synthetic import make_manifest
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 XEON = {"cpu_vendor": "GenuineIntel", "cpu_model": "Intel(R) Xeon(R) CPU @ 2.20GHz"}
 BROADWELL = XEON | {"cpu_signature": "family 6, model 79, stepping 0"}

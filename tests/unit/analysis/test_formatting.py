@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from analysis import formatting as text
 from analysis.formatting import SHORT_ID, run_name, short_ids
 from bench.stores.synthetic import make_manifest
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 
 from analysis.objective import Asked, Objective, ObjectiveError, asked, objective_of
 from bench.stores.synthetic import make_manifest
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 
 def searched(platform="gke", **changes):

@@ -9,7 +9,7 @@ from analysis.planning.replica_model.scaling import Point, Scaling
 from analysis.planning.replica_model.service import Service
 from analysis.planning.replica_model.single_requests import SingleRequests
 from bench.simulator import _differs, _predicted, _took
-from stacks.load_profiles import ClosedLoop
+from stacks.load.load_profiles import ClosedLoop
 
 ALONE_MS = 50.0
 # One worker whose requests all take the same time.

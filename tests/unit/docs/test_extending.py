@@ -13,7 +13,7 @@ import pytest
 from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from checks.tree import own_files
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from tools.pins import ROOT
 
 _HEADINGS = {

@@ -11,8 +11,8 @@ from components.gke.reach import REFUSING_PROXY
 from shapebench.cli import app
 from stacks.explain import PREFIX
 from stacks.files import load_config, load_settings, stack_names, with_defaults
-from stacks.models import RESNET50
-from stacks.quota_needs import APIS, needs
+from stacks.machines.quota_needs import APIS, needs
+from stacks.server.models import RESNET50
 from stacks.settings import Settings, parse_settings
 from tests.support.new_account import STACK, after_the_commands
 from tools.pins import ROOT

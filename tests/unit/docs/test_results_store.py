@@ -13,7 +13,7 @@ import pytest
 from analysis.results.schema.request_rows import REQUEST_COLUMNS
 from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from tools.pins import ROOT
 
 _PAGE = (ROOT / "docs/results-store.md").read_text()

@@ -13,7 +13,7 @@ from google_cloud.access import access_of
 from google_cloud.preflight import GRANTS, ROLES, Requirements, find_problems, identity_problems, problem_report
 from google_cloud.rest import CloudError
 from stacks.files import load_settings
-from stacks.quota_needs import APIS, Need, needs
+from stacks.machines.quota_needs import APIS, Need, needs
 from tests.support.google_stand_in import PROJECT, ZONE, write_auth_plugin
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from google_cloud.preflight import Requirements, find_problems
-from stacks.quota_needs import added, needs
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.machines.quota_needs import added, needs
+from stacks.machines.shapes import NodeShape, ShapeSettings
 from tests.support.google_stand_in import REGION, ZONE
 
 LOAD = NodeShape.of("load", ShapeSettings(machine_type="e2-standard-4", nodes=1))

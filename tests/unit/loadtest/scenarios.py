@@ -21,8 +21,8 @@ from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.payload import outputs_of
 from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
-from stacks.load_profiles import ClosedLoop
-from stacks.models import RESNET50
+from stacks.load.load_profiles import ClosedLoop
+from stacks.server.models import RESNET50
 from tests.unit.loadtest.plans import OUTPUTS
 from tools.pins import ROOT
 

@@ -16,8 +16,8 @@ from provider.cluster.api import ClusterError, Json, NotFoundError, PodRequest
 from provider.cluster.load_job import GENERATOR
 from provider.local.server_process import listening_process
 from provider.resource import Props
-from stacks.models import RESNET50
 from stacks.names import NAME
+from stacks.server.models import RESNET50
 from tests.support.load_test_inputs import cluster_load_test_inputs, load_test_inputs
 from tests.support.pod_processes import PodProcesses, ServerProcess
 

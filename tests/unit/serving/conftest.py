@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from bench.servers.processes import free_port
 from serving.servers import EMBEDDED_SERVER, Apis, command_of, write_config_files
-from stacks.serving_variant import ServingVariant
+from stacks.server.serving_variant import ServingVariant
 
 IMAGE_SHAPE = (4, 4, 3)
 MAX_BODY_BYTES = 100_000

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from serving.servers import server_named
-from stacks.servers import EMBEDDED, ONNX_RUNTIME, OPENVINO, ServerFacts, server_in
+from stacks.server.servers import EMBEDDED, ONNX_RUNTIME, OPENVINO, ServerFacts, server_in
 from tools.pins import ROOT
 
 DOCKERFILE = (ROOT / "serving/Dockerfile").read_text()

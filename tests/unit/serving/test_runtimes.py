@@ -1,7 +1,7 @@
 import pytest
 
 from serving.servers import Apis, command_of, server_named
-from stacks.serving_variant import ServingVariant
+from stacks.server.serving_variant import ServingVariant
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])

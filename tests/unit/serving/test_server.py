@@ -16,7 +16,7 @@ from tensorflow_serving.apis import (
 )
 
 from serving.servers import EMBEDDED_SERVER
-from stacks.serving_variant import ServingVariant
+from stacks.server.serving_variant import ServingVariant
 from tests.unit.serving.conftest import running_server
 
 AVAILABLE = {"version": "12", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}

@@ -15,7 +15,7 @@ from serving.errors import StartError
 from serving.flags import parse_flags
 from serving.servers import EMBEDDED_SERVER, Apis, TensorFlowServing, command_of, write_config_files
 from serving.startup import check_startup
-from stacks.serving_variant import Batching, ServingVariant
+from stacks.server.serving_variant import Batching, ServingVariant
 from tools.pins import ROOT
 
 BASE = "--model_base_path=/models/resnet"

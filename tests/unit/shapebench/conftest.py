@@ -18,7 +18,7 @@ from bench.fleets import truth
 from bench.fleets.searches import searched_run
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
 from shapebench.commands import doctor, init, model
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from tests.support.saved_models import write_saved_model
 from tools.pins import ROOT
 

@@ -22,7 +22,7 @@ from analysis.results.schema.plain_text import plain
 from analysis.results.storage.store import ResultsStore, new_run_id
 from bench.stores.synthetic import Server, make_manifest, make_older, make_rows, make_search, write_run
 from shapebench.cli import app
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from stacks.version import VERSION
 from tools.pins import ROOT
 

@@ -10,7 +10,7 @@ from analysis.results.storage.store import ResultsStore
 from analysis.statistics.summary import summarise
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from shapebench.cli import app
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 SMOKE = PROFILES["smoke"]
 FIRST, SECOND = "01KAAAAAAA0000000000000001", "01KAAAAAAA0000000000000002"

@@ -2,7 +2,7 @@ import yaml
 from typer.testing import CliRunner
 
 from shapebench.cli import app
-from stacks.load_profiles import PROFILES, TrafficCurve
+from stacks.load.load_profiles import PROFILES, TrafficCurve
 from tests.unit.stacks.test_settings import parse
 
 

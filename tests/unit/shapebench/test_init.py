@@ -15,7 +15,7 @@ from shapebench.cli import app
 from shapebench.commands import init as command
 from shapebench.commands import model
 from stacks import files
-from stacks.load_profiles import CapacitySearch
+from stacks.load.load_profiles import CapacitySearch
 from stacks.settings import Settings
 from sweep.asked import read_settings
 from tests.support.saved_models import write_saved_model

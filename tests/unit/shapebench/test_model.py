@@ -19,7 +19,7 @@ from loadtest.run.payload import payload_of
 from loadtest.run.saved_model import model_of
 from shapebench.cli import app
 from shapebench.commands import model as command
-from stacks.models import ModelSettings
+from stacks.server.models import ModelSettings
 from tests.support.saved_models import write_saved_model
 from tools.pins import ROOT
 

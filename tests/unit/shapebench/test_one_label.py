@@ -24,7 +24,7 @@ from analysis.results.storage.store import ResultsStore
 from analysis.statistics.summary import FIGURES
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, make_search, write_run
 from shapebench.cli import app
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 SMOKE = PROFILES["smoke"]
 # Every name of a figure: in JSON, in the heading of a column, and in full.

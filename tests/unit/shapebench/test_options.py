@@ -9,7 +9,7 @@ from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from shapebench.cli import app
 from shapebench.options import default_store
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from tools.pins import ROOT
 
 

@@ -12,7 +12,7 @@ from bench.stores.synthetic import make_manifest, make_rows, write_run
 from shapebench.cli import app
 from shapebench.commands.plan import parse_requirement, parse_share
 from shapebench.output import CommandError
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 FAST = synthetic.Server(capacity_rps=30, service_ms=20)
 

@@ -29,7 +29,7 @@ from analysis.results.storage.store import ResultsStore
 from analysis.statistics.estimate import price_of
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, make_search, write_run
 from shapebench.cli import app
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from sweep.conductor.decisions import observation
 from sweep.pulumi_fleet.results import measured
 from sweep.tasks import Length

@@ -19,7 +19,7 @@ from analysis.results.storage.store import ResultsStore
 from analysis.statistics.summary import summarise
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from shapebench.cli import app
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from tests.support.production import production_store
 from tools.pins import ROOT
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from shapebench.cli import app
-from stacks import machine_series
+from stacks.machines import machine_series
 
 
 def run(*arguments: str, exit_code: int = 0) -> Any:

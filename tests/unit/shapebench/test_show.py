@@ -13,7 +13,7 @@ from analysis.results.schema.samples import SAMPLES_SCHEMA
 from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
 from shapebench.cli import app
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 SMOKE = PROFILES["smoke"]
 # Two of one second, one of another day. ULIDs have no I, L, O or U.

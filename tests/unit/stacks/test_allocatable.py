@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from stacks.allocatable import PodResources, ShapeTooSmallError, pod_resources, stack_pod_resources
 from stacks.explain import SettingsError
 from stacks.files import load_settings
-from stacks.kubernetes import PodSettings
-from stacks.models import RESNET50
-from stacks.shapes import NodeShape
+from stacks.machines.kubernetes import PodSettings
+from stacks.machines.shapes import NodeShape
+from stacks.server.models import RESNET50
 from tests.support.published_nodes import DAEMONS, KUBE_DNS, NODES, SHARED_CORE, PublishedNode, Requests, node_of
 
 SLACK_MIB = 100

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stacks.explain import SettingsError
 from stacks.files import project_defaults
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from stacks.settings import Settings, parse_settings
 
 GOOD = {

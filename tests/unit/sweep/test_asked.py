@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stacks.explain import SettingsError
 from stacks.files import load_settings, stack_names
-from stacks.serving_variant import fingerprint
+from stacks.server.serving_variant import fingerprint
 from stacks.settings import Settings, parse_settings
 from sweep.asked import read_settings
 from sweep.candidates import Candidate

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacks.load_profiles import PROFILES, CapacitySearch
+from stacks.load.load_profiles import PROFILES, CapacitySearch
 from sweep.lengths import load_of, short_load
 from sweep.tasks import Length, Measure
 from tests.support.sweeps import candidate

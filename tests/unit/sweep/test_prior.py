@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from stacks.shapes import NodeShape, ShapeSettings, shape_name
+from stacks.machines.shapes import NodeShape, ShapeSettings, shape_name
 from sweep.prior import StackPrior, by_promise, priors_of
 
 

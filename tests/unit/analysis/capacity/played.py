@@ -12,7 +12,7 @@ from analysis.results.schema.samples import SAMPLES_SCHEMA
 from bench.servers.simulated_server import ServerModel, SimulatedServer
 from bench.stores.synthetic import make_columns, make_manifest
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON, offsets_at
-from stacks.load_profiles import PROFILES, LoadProfile
+from stacks.load.load_profiles import PROFILES, LoadProfile
 
 # Four workers of 50 ms: 80 requests/s at most.
 SERVER = ServerModel(replicas=1, workers=4, service_s=0.05, service_cv=0.5)

@@ -13,7 +13,7 @@ from analysis.verdict.verdict import judge
 from bench.servers.simulated_server import true_capacity_rps
 from bench.stores.synthetic import machine_samples
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON
-from stacks.load_profiles import ClosedLoop, OpenLoop
+from stacks.load.load_profiles import ClosedLoop, OpenLoop
 from tests.unit.analysis.capacity.played import CAPACITY_RPS, OBJECTIVE, SERVER, played, run_of, search_run
 
 NEAR = [

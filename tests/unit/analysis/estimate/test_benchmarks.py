@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from analysis.estimate.benchmarks import FLOAT, FOLDER, QUANTISED, newest_benchmarks, read_benchmarks
 from analysis.estimate.fitting import Basis
 from analysis.estimate.speeds import newest_speeds
-from stacks.machine_series import ALL_SERIES, machine_series
+from stacks.machines.machine_series import ALL_SERIES, machine_series
 
 TEXT = """
 as_of = 2026-08-03

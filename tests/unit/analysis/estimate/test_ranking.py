@@ -8,7 +8,7 @@ from analysis.estimate.fitting import Basis
 from analysis.estimate.ranking import Candidate, Capacity, Estimated, rank
 from analysis.estimate.speeds import SeriesSpeed
 from analysis.interval import Interval
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.machines.shapes import NodeShape, ShapeSettings
 
 SCATTER = 0.1
 PER_CORE = {"n4d": 1.0, "c4d": 1.0, "t2d": 0.5, "e2": 0.25}

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.estimate.fitting import Basis, Fit
 from analysis.estimate.speeds import Speeds
-from stacks.machine_series import MachineSeries, machine_series
+from stacks.machines.machine_series import MachineSeries, machine_series
 
 LAUNCHED = {
     "AMD EPYC 7B13": date(2021, 1, 1),

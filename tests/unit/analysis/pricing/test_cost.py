@@ -6,7 +6,7 @@ from analysis.pricing import Price, cost
 from analysis.pricing.snapshot import Billed, Snapshot, newest_snapshot
 from analysis.pricing.stack_cost import serving_cost
 from analysis.results.schema.manifest import Category, LineItem
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.machines.shapes import NodeShape, ShapeSettings
 
 NODES = st.integers(min_value=1, max_value=64)
 CUSTOM_TYPES = st.builds(

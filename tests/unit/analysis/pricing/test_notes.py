@@ -4,7 +4,7 @@ import pytest
 
 from analysis.pricing.notes import price_notes
 from analysis.pricing.snapshot import newest_snapshot
-from stacks.machine_series import ALL_SERIES, CustomTypes
+from stacks.machines.machine_series import ALL_SERIES, CustomTypes
 
 CUSTOM, PREDEFINED = ("8cpu-16gb", "e2-custom-8-16384"), ("8cpu-64gb", "e2-highmem-8")
 

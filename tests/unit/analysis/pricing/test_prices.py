@@ -15,7 +15,7 @@ from analysis.pricing import catalogue as live
 from analysis.pricing.snapshot import Snapshot, newest_snapshot
 from shapebench.commands.refresh import changes, refresh_prices
 from shapebench.output import CommandError
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.machines.shapes import NodeShape, ShapeSettings
 from tests.unit.analysis.pricing import fake_catalogue as fake
 
 REGION = "us-central1"

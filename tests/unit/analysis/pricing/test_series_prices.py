@@ -5,8 +5,8 @@ import pytest
 from analysis.pricing import ON_DEMAND, Usage, cost
 from analysis.pricing.rules import RULES
 from analysis.pricing.snapshot import Snapshot, newest_snapshot
-from stacks.machine_series import ALL_SERIES, BOOT_DISKS
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.machines.machine_series import ALL_SERIES, BOOT_DISKS
+from stacks.machines.shapes import NodeShape, ShapeSettings
 from tests.support.google_machines import DAY, SPOT_DAY
 
 

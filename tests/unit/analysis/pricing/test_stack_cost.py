@@ -17,8 +17,8 @@ from analysis.pricing.stack_cost import (
 )
 from analysis.results.schema.manifest import Category
 from stacks.files import load_settings
-from stacks.models import RESNET50
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.machines.shapes import NodeShape, ShapeSettings
+from stacks.server.models import RESNET50
 
 REGION = "us-central1"
 RUN_S = 300

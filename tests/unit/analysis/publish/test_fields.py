@@ -12,7 +12,7 @@ from analysis.publish.pseudonyms import Pseudonyms
 from analysis.results.schema.manifest import Manifest, Record
 from analysis.verdict.machines import machine_sets
 from bench.stores.synthetic import make_manifest
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from tests.unit.analysis.publish.contributed import LEAK, searched, whole
 
 # Of every other field of a manifest it is decided that it is published, as it is or as a pseudonym.

@@ -24,7 +24,7 @@ from analysis.statistics.summary import FIGURES, summary_of
 from analysis.verdict.verdict import Verdict, read_verdict
 from bench.stores.synthetic import Server, machine_samples, make_manifest, make_rows, write_run
 from shapebench.commands.verdict import to_dict
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from tests.unit.analysis.publish.contributed import (
     COMMIT,
     LEAK,

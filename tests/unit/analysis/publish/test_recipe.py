@@ -12,10 +12,10 @@ from analysis.publish.recipe import recipes
 from analysis.results.schema.manifest import Manifest, Repeat, Serving
 from bench.stores.synthetic import make_manifest
 from loadtest.generator.plan import load_plan, repeat_of
-from stacks.autoscaler import Autoscaler
 from stacks.files import settings_in
-from stacks.load_profiles import PROFILES
-from stacks.serving_variant import Batching, ServingVariant
+from stacks.load.load_profiles import PROFILES
+from stacks.machines.autoscaler import Autoscaler
+from stacks.server.serving_variant import Batching, ServingVariant
 from stacks.settings import Settings
 from tests.unit.analysis.publish.contributed import run_id
 

@@ -21,7 +21,7 @@ from analysis.results.schema.manifest import Validity
 from analysis.results.schema.request_rows import REQUEST_COLUMNS
 from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import Server, make_manifest, make_rows, make_search, write_run
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 SMOKE = PROFILES["smoke"]
 

@@ -16,7 +16,7 @@ from analysis.report.tables import Column, Table
 from analysis.results.schema.manifest import Validity
 from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 HOSTILE = (

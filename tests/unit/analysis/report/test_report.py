@@ -24,7 +24,7 @@ from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects
 from analysis.verdict.text import paragraph
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, make_search, write_run
-from stacks.load_profiles import PROFILES, ClosedLoop
+from stacks.load.load_profiles import PROFILES, ClosedLoop
 
 SMOKE = PROFILES["smoke"]
 ASKED = Asked()

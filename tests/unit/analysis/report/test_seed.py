@@ -10,8 +10,8 @@ from analysis.report.seed import EXPERIMENTS, differences, experiments, seed_cla
 from analysis.results.schema.manifest import Replica, Validity
 from analysis.verdict.at_one_load import cheapest
 from bench.stores.synthetic import Server, make_manifest, make_rows, make_search, write_run
-from stacks.load_profiles import PROFILES
-from stacks.serving_variant import Batching
+from stacks.load.load_profiles import PROFILES
+from stacks.server.serving_variant import Batching
 
 SEED = PROFILES["seed"]
 FAST, SLOW = Server(capacity_rps=60, service_ms=100), Server(capacity_rps=30, service_ms=200)

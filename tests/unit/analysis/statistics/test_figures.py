@@ -8,7 +8,7 @@ from analysis.results.run.columns import read_columns
 from analysis.statistics.figures import Figure, RunData, Shown, declared
 from analysis.statistics.summary import FIGURES, RunSummary, figures, summary_of
 from bench.stores.synthetic import make_manifest, write_run
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 SMOKE = PROFILES["smoke"]
 

@@ -7,7 +7,7 @@ from analysis.results.schema.manifest import CapacityRps, CapacityStep, Searched
 from analysis.statistics.read import read_figures
 from analysis.statistics.summary import summarise
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 SMOKE = PROFILES["smoke"]
 

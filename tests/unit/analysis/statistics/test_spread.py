@@ -16,7 +16,7 @@ from analysis.results.storage.store import ResultsStore, new_run_id
 from analysis.statistics.read import read_figures
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of, spread_of
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 LOAD = PROFILES["laptop"]
 HALF_WIDTH = 1.959964

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from analysis.results.schema.manifest import Validity
 from analysis.statistics.summary import summarise
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 SMOKE = PROFILES["smoke"]
 FIGURES = ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms")

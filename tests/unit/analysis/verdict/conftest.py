@@ -14,8 +14,8 @@ from analysis.verdict.at_one_load import AtOneLoad
 from analysis.verdict.variants import Variant
 from analysis.verdict.verdict import Judged
 from bench.stores.synthetic import STARTED_AT, make_manifest, make_search, write_run
-from stacks.load_profiles import PROFILES
-from stacks.serving_variant import Batching
+from stacks.load.load_profiles import PROFILES
+from stacks.server.serving_variant import Batching
 
 SHAPES = {
     "2cpu-4gb": ("e2-custom-2-4096", 8),

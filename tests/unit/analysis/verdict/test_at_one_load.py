@@ -4,7 +4,7 @@ from analysis.results.schema.manifest import Validity
 from analysis.statistics.read import read_figures
 from analysis.verdict.at_one_load import at_one_load, cheapest
 from bench.stores.synthetic import Server, make_manifest, make_rows, make_search, write_run
-from stacks.load_profiles import ClosedLoop
+from stacks.load.load_profiles import ClosedLoop
 
 LOAD = ClosedLoop(users=20, spawn_rate_per_s=20, wait_s=0.2, warmup_s=0, duration_s=61)
 

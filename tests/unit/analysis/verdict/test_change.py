@@ -11,8 +11,8 @@ from analysis.statistics.best import difference_of
 from analysis.statistics.estimate import student_t
 from analysis.verdict.change import ChangeFinding, Side, read_changes
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, make_search, write_run
-from stacks.load_profiles import PROFILES
-from stacks.serving_variant import Batching
+from stacks.load.load_profiles import PROFILES
+from stacks.server.serving_variant import Batching
 
 STACK = "8cpu-16gb"
 SHAPES = {STACK: ("e2-custom-8-16384", 2), "2cpu-4gb": ("e2-custom-2-4096", 8)}

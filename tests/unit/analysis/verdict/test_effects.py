@@ -10,7 +10,7 @@ from analysis.verdict.effects import effects
 from analysis.verdict.text import paragraph
 from analysis.verdict.variants import Variant
 from analysis.verdict.verdict import verdict_of
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.machines.shapes import NodeShape, ShapeSettings
 
 
 def found(*variants):

@@ -1,7 +1,7 @@
 import pytest
 
 from analysis.verdict.history import read_history
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from tests.unit.analysis.verdict.conftest import measure
 
 

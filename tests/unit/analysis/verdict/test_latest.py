@@ -6,7 +6,7 @@ import pytest
 from analysis.results.schema.manifest import Validity
 from analysis.verdict.latest import read_latest
 from bench.stores.synthetic import STARTED_AT, make_manifest, make_search, write_run
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from tests.unit.analysis.verdict.conftest import measure
 
 

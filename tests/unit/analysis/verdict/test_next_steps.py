@@ -14,7 +14,7 @@ from analysis.verdict.text import paragraph
 from analysis.verdict.verdict import verdict_of
 from shapebench.cli import app
 from stacks.files import load_config, with_defaults
-from stacks.serving_variant import Batching
+from stacks.server.serving_variant import Batching
 from stacks.settings import parse_settings
 from sweep.asked import read_settings
 

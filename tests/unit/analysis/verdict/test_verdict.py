@@ -9,7 +9,7 @@ from analysis.verdict.capacity import Meets
 from analysis.verdict.text import claim, paragraph
 from analysis.verdict.verdict import read_verdict, verdict_of
 from bench.stores.synthetic import STARTED_AT, Server, machine_samples, make_manifest, make_rows, make_search, write_run
-from stacks.load_profiles import ClosedLoop
+from stacks.load.load_profiles import ClosedLoop
 
 LOAD = ClosedLoop(users=20, spawn_rate_per_s=20, wait_s=0.2, warmup_s=0, duration_s=61)
 SHAPES = {"2cpu-4gb": ("e2-custom-2-4096", 8), "8cpu-16gb": ("e2-custom-8-16384", 2)}

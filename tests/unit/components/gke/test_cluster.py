@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pulumi_gcp.container.cluster import Cluster
 
 from components.gke.kubeconfig import exec_kubeconfig
-from stacks.gke import BOOT_DISK_GB
+from stacks.machines.gke import BOOT_DISK_GB
 from stacks.names import account_id
 from tests.support.sdk import has_property
 from tests.unit.components.gke.gke_program import SHAPES, record_gke, record_stack, settings_with

@@ -3,7 +3,7 @@
 import pytest
 
 from serving.export.resnet50 import network_with, write_saved_model
-from stacks.models import RESNET50
+from stacks.server.models import RESNET50
 from tests.unit.components.gke.gke_program import record_gke, record_stack, settings_with
 from tests.unit.components.recorder import PROJECT, PROJECT_NUMBER
 

@@ -12,7 +12,7 @@ from loadtest.generator.payload import Payload
 from loadtest.run import pod
 from loadtest.run.payload import payload_of
 from stacks.explain import SettingsError
-from stacks.models import RESNET50, TensorSpec
+from stacks.server.models import RESNET50, TensorSpec
 from tests.unit.components.recorder import Recording, record
 
 MIB = 2**20

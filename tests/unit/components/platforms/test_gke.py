@@ -13,9 +13,9 @@ from components.platforms.gke import GkePlatform, GkePlatformArgs
 from stacks import files
 from stacks.explain import SettingsError
 from stacks.files import load_settings
-from stacks.gke import GkeSettings
+from stacks.machines.gke import GkeSettings
 from stacks.names import COMMIT, EXPIRES, STACK, from_description, stack_labels
-from stacks.protocols import GRPC, REST
+from stacks.server.protocols import GRPC, REST
 from stacks.settings import Settings
 from tests.unit.components.gke.gke_program import SHAPES, record_gke, record_stack, settings_with
 from tests.unit.components.recorder import LEASE, Recording, Registration, record

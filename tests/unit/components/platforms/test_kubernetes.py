@@ -11,7 +11,7 @@ from components.platform_args import PlatformArgs
 from components.platforms.kubernetes import KubernetesPlatform
 from stacks.explain import SettingsError
 from stacks.files import project_defaults
-from stacks.protocols import V2_REST
+from stacks.server.protocols import V2_REST
 from stacks.settings import Settings, parse_settings
 
 EXPORT = {"path": "/models/resnet", "digest": "d1", "usedWeights": "random"}

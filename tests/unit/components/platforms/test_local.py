@@ -16,7 +16,7 @@ from loadtest.run.payload import payload_of
 from loadtest.run.uploads import as_uploads
 from stacks.explain import SettingsError
 from stacks.files import project_defaults, store_uri
-from stacks.models import RESNET50
+from stacks.server.models import RESNET50
 from stacks.settings import Settings, parse_settings
 
 # The program writes the payload there. It is removed when the tests end.

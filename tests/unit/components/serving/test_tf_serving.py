@@ -17,15 +17,15 @@ from components.serving.variant import BucketAccess, ClusterAccess
 from serving.config_files import read_batching_file, read_monitoring_file
 from serving.flags import parse_flags
 from stacks.allocatable import PodResources, pod_resources
-from stacks.autoscaler import AutoscalerSettings
 from stacks.explain import SettingsError
 from stacks.files import load_settings
-from stacks.image_server import ImageServerSettings, ServerPorts
-from stacks.models import RESNET50
+from stacks.machines.autoscaler import AutoscalerSettings
+from stacks.machines.shapes import NodeShape
 from stacks.names import GENERATOR_LABELS, SERVER_LABELS, SERVICE_ACCOUNT
-from stacks.request_threads import RequestThreads
-from stacks.serving_variant import ServingVariant, fingerprint
-from stacks.shapes import NodeShape
+from stacks.server.image_server import ImageServerSettings, ServerPorts
+from stacks.server.models import RESNET50
+from stacks.server.request_threads import RequestThreads
+from stacks.server.serving_variant import ServingVariant, fingerprint
 
 GKE_STACKS = {"2cpu-4gb": (8, 2), "4cpu-8gb": (4, 4), "8cpu-16gb": (2, 8), "8cpu-64gb": (2, 8)}
 BATCHING = {"max_batch_size": 128, "batch_timeout_micros": 0, "max_enqueued_batches": 2, "num_batch_threads": 2}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.generator.phases import PHASE_NAME, PhaseMarks, Timeline
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 seconds = st.floats(min_value=0, max_value=1000)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from loadtest.generator.plan import CapacitySearchPlan, LoadPlan, LoadTestPlan, OpenLoopPlan, load_plan, repeat_of
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 
 @pytest.mark.parametrize("profile", ["open", "capacity"])

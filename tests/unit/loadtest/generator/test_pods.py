@@ -8,7 +8,7 @@ import pytest
 from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.generator.pod.sidecar import answer
 from loadtest.generator.pods import WorkerClocks, wait_for_master
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 
 def plan(folder: Path) -> LoadTestPlan:

@@ -15,7 +15,7 @@ from loadtest.generator.plan import PLAN_VARIABLE, LoadTestPlan
 from loadtest.generator.prepare import PAYLOAD_VARIABLE, PLAN_JSON_VARIABLE
 from loadtest.generator.request_bodies import read_bodies
 from loadtest.run.payload import payload_of
-from stacks.models import RESNET50
+from stacks.server.models import RESNET50
 from tests.unit.loadtest.conftest import RIGHT, Exchange, ScriptedServer
 from tests.unit.loadtest.plans import write_plan
 from tests.unit.loadtest.scripted_grpc import RIGHT as RIGHT_MESSAGE

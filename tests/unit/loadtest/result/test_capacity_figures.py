@@ -12,7 +12,7 @@ from loadtest.generator.capacity.step import StepVerdict
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON
 from loadtest.generator.plan import load_plan
 from loadtest.result.capacity_figures import capacity_of, search_reason
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 CAPACITY = PROFILES["capacity"]
 LOWEST, HIGHEST = CAPACITY.lowest_rps, CAPACITY.highest_rps

@@ -17,7 +17,7 @@ from loadtest.result.outcome import LoadTestOutcome, outcome_of
 from loadtest.result.raw_rows import RawRows
 from loadtest.result.servers import Servers
 from loadtest.result.validity.termination import Termination
-from stacks.load_profiles import PROFILES, ClosedLoop, LoadProfile
+from stacks.load.load_profiles import PROFILES, ClosedLoop, LoadProfile
 
 BEGAN_US = int(STARTED_AT.timestamp() * 1e6)
 CLOSED = ClosedLoop(users=4, spawn_rate_per_s=4, wait_s=0.1, warmup_s=0, duration_s=31)

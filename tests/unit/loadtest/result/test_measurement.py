@@ -7,7 +7,7 @@ from bench.stores.synthetic import request_rows
 from loadtest.generator.plan import LoadPlan, load_plan
 from loadtest.result.raw_rows import times_us
 from loadtest.result.validity.measurement import measurement_reasons
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from tests.unit.loadtest.plans import capacity_search
 
 # Busy, late, and with a lag.

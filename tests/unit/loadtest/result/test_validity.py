@@ -22,7 +22,7 @@ from loadtest.result.servers import Servers, ServerState
 from loadtest.result.validity.measurement import measurement_reasons
 from loadtest.result.validity.servers import idle_replica_reasons
 from loadtest.result.validity.termination import Termination
-from stacks.load_profiles import PROFILES, ClosedLoop, LoadProfile, OpenLoop
+from stacks.load.load_profiles import PROFILES, ClosedLoop, LoadProfile, OpenLoop
 
 BEGAN_US = 1_790_000_000_000_000
 OPEN = OpenLoop(rate_rps=50, arrivals="constant", seed=1, max_in_flight=64, warmup_s=0, ramp_s=2, duration_s=32)

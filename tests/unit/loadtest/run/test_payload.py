@@ -12,7 +12,7 @@ from hypothesis.strategies import DrawFn
 from loadtest.generator.clients.rest.request import rest_body_of
 from loadtest.generator.payload import CODES, STRING, Output, Payload, Request, Tensor
 from loadtest.run.payload import PHOTOGRAPH, outputs_of, payload_of, photograph
-from stacks.models import RESNET50, Model, TensorSpec
+from stacks.server.models import RESNET50, Model, TensorSpec
 
 PIXELS = np.frombuffer(photograph(), np.uint8).reshape(224, 224, 3)
 

@@ -14,7 +14,7 @@ from loadtest.generator.clients.rest.request import rest_body_of
 from loadtest.generator.payload import STRING, Request
 from loadtest.run.recorded_requests import recorded_requests
 from stacks.explain import SettingsError
-from stacks.models import RESNET50, Model, TensorSpec
+from stacks.server.models import RESNET50, Model, TensorSpec
 
 
 def model_of(signature: str = "serving_default", **inputs: tuple[str, tuple[int | None, ...]]) -> Model:

@@ -16,7 +16,7 @@ from loadtest.run import remote_model as remote_models
 from loadtest.run.remote_model import GRAPH, RemoteFile, RemoteModel, fetch, remote_model
 from loadtest.run.saved_model import model_of, version_folder
 from stacks.explain import SettingsError
-from stacks.models import ModelSettings
+from stacks.server.models import ModelSettings
 from tests.support.saved_models import write_saved_model
 
 PIXELS = {"serving_default": {"pixels": ("float32", (None, 4))}}

@@ -10,7 +10,7 @@ import tensorflow as tf
 from loadtest.run.saved_model import _OTHER_TYPES, _TYPES, model_of, problems_of, signatures_of, stamp_of
 from loadtest.run.signature import DeclaredTensor
 from stacks.explain import SettingsError
-from stacks.models import RESNET50, ModelSettings, TensorSpec
+from stacks.server.models import RESNET50, ModelSettings, TensorSpec
 
 Saved = Callable[..., Path]
 

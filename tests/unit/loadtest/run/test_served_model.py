@@ -13,7 +13,7 @@ import pytest
 
 from loadtest.run.served_model import NotServingError, served_model
 from stacks.explain import SettingsError
-from stacks.models import TensorSpec
+from stacks.server.models import TensorSpec
 from stacks.service import ServiceSettings, parse_service
 
 # kserve/open-inference-protocol, specification/protocol/inference_rest.md, "Model Metadata JSON Response Object".

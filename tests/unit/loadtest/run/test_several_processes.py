@@ -20,7 +20,7 @@ from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
-from stacks.load_profiles import LoadProfile, OpenLoop
+from stacks.load.load_profiles import LoadProfile, OpenLoop
 from tests.unit.loadtest.plans import OUTPUTS
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios, played_until_killed, short_closed_loop, started_caller
 

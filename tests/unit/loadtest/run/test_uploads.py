@@ -13,9 +13,9 @@ from loadtest.generator.payload import STRING, Payload, Request, Tensor, packed,
 from loadtest.run.payload import PHOTOGRAPH, payload_of, photograph, sent
 from loadtest.run.uploads import as_uploads
 from stacks.explain import SettingsError
-from stacks.models import RESNET50
-from stacks.payload import PayloadSettings
-from stacks.protocols import IMAGE, REST
+from stacks.load.payload import PayloadSettings
+from stacks.server.models import RESNET50
+from stacks.server.protocols import IMAGE, REST
 
 
 def file_in(payload: Payload) -> bytes:

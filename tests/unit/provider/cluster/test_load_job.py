@@ -28,8 +28,8 @@ from provider.cluster.pod_status import exit_code, killed_by, loss_reason, pendi
 from provider.cluster.servers import ServerPod, image_of, server_pods
 from provider.load_test_inputs import ClusterLoadTestInputs
 from provider.record.repeats import PlannedRun
-from stacks.load_profiles import PROFILES
-from stacks.models import RESNET50
+from stacks.load.load_profiles import PROFILES
+from stacks.server.models import RESNET50
 from tests.support.load_test_inputs import cluster_load_test_inputs
 
 RUN_ID = "01K0000000000000000000ABCD"

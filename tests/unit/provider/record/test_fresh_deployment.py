@@ -10,7 +10,7 @@ from loadtest.result.servers import ServerState, deployment_of
 from provider.load_test_inputs import LoadTestInputs
 from provider.record.fresh_deployment import must_restart
 from provider.resource import Props, ResourceError
-from stacks.load_profiles import PROFILES, ClosedLoop
+from stacks.load.load_profiles import PROFILES, ClosedLoop
 
 SERVERS = [ServerState("tf-serving-a", "uid-a"), ServerState("tf-serving-b", "uid-b")]
 OTHERS = [ServerState("tf-serving-c", "uid-c"), SERVERS[1]]

@@ -28,9 +28,9 @@ from provider.cluster.job_pod import JobPod
 from provider.cluster.load_job import GENERATOR
 from provider.resource import Operation, Props, ResourceError
 from provider.resources.cluster_load_test import ClusterLoadTest
-from stacks.autoscaler import Autoscaler
-from stacks.load_profiles import OpenLoop
-from stacks.protocols import GRPC
+from stacks.load.load_profiles import OpenLoop
+from stacks.machines.autoscaler import Autoscaler
+from stacks.server.protocols import GRPC
 from tests.support.pod_processes import IMAGE_ID, PodProcesses
 
 pytestmark = pytest.mark.real_time

@@ -27,8 +27,8 @@ from provider.resources.preflight import Preflight
 from provider.resources.server_cleanup import ServerCleanup
 from provider.resources.store_check import StoreCheck
 from provider.resources.unfetched_rows import UnfetchedRows
-from stacks.load_profiles import PROFILES
-from stacks.serving_variant import ServingVariant
+from stacks.load.load_profiles import PROFILES
+from stacks.server.serving_variant import ServingVariant
 from tests.support.load_test_inputs import local_load_test_inputs
 
 KINDS = [

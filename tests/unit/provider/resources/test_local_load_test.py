@@ -34,7 +34,7 @@ from provider.resource import Operation, Props, ResourceError
 from provider.resources.local_load_test import LocalLoadTest
 from provider.resources.local_serving import LocalServing, LocalServingState
 from shapebench.cli import app
-from stacks.models import RESNET50
+from stacks.server.models import RESNET50
 from tests.support.load_test_inputs import local_load_test_inputs
 
 pytestmark = pytest.mark.real_time

@@ -16,7 +16,7 @@ from provider.resource import UNKNOWN, Operation, ResourceError
 from provider.resources import local_serving
 from provider.resources.local_serving import LocalServing
 from provider.resources.server_cleanup import ServerCleanup
-from stacks.models import RESNET50
+from stacks.server.models import RESNET50
 from tests.engine.harness import eventually
 
 INPUTS = {

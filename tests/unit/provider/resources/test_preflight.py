@@ -4,7 +4,7 @@ import pytest
 
 from provider.resource import Operation, ResourceError
 from provider.resources.preflight import Preflight
-from stacks.quota_needs import Need
+from stacks.machines.quota_needs import Need
 from tests.support.google_stand_in import (
     PROJECT,
     PROJECT_NUMBER,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from serving.errors import Code, ServingError
 from serving.metrics import Metrics
 from serving.model.batching import Batcher
-from stacks.serving_variant import Batching
+from stacks.server.serving_variant import Batching
 
 
 class DoublingModel:

@@ -17,7 +17,7 @@ from serving.metrics import Metrics
 from serving.model.loaded_model import LoadedModel
 from serving.model.signature import InputSpec
 from serving.request_memory import RequestMemory
-from stacks.serving_variant import Batching
+from stacks.server.serving_variant import Batching
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from analysis.results.storage.store import ResultsStore, new_run_id
 from policy.resource import Resource
 from policy.rules import RULES
 from shapebench.cli import app
-from stacks.models import RESNET50
+from stacks.server.models import RESNET50
 from tests.support.production import production_store, write_search
 from tests.unit.components.gke.gke_program import record_stack
 

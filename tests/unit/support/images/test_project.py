@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from serving.export.exporter import Exported
-from stacks.images import exact_image
-from stacks.servers import EMBEDDED, server_in
+from stacks.server.images import exact_image
+from stacks.server.servers import EMBEDDED, server_in
 from tests.support.images import packages, project
 from tests.support.images.layer import Layer
 from tests.support.images.project import ProjectImages
@@ -50,7 +50,8 @@ def test_the_server_image_holds_its_modules_and_all_models(images: ProjectImages
     found = names(images.servers(model, model | {"name": "text", "digest": "e" * 64})[0].layers)
     assert {f"models/{'d' * 64}/resnet/1/saved_model.pb", f"models/{'e' * 64}/text/1/saved_model.pb"} <= found
     site = f"opt/python/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
-    assert {f"{site}/serving/server.py", f"{site}/stacks/serving_variant.py", f"{site}/stacks/shapes.py"} <= found
+    stacks = f"{site}/stacks"
+    assert {f"{site}/serving/server.py", f"{stacks}/server/serving_variant.py", f"{stacks}/version.py"} <= found
 
 
 def test_both_images_share_the_base_layer(images: ProjectImages, model: Exported, small: None):

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.pricing.stack_cost import kept_cost, load_cost
 from stacks.files import load_config, load_settings, stack_names
-from stacks.models import RESNET50
+from stacks.server.models import RESNET50
 from sweep.fleet import LastingError
 from sweep.pulumi_fleet.expected import expected_of
 

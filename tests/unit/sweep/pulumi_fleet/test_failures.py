@@ -6,7 +6,7 @@ from google_cloud.access import Access
 from google_cloud.preflight import Problem, Requirements, _quota_problem, problem_report
 from stacks.explain import SettingsError
 from stacks.files import load_config, settings_in
-from stacks.quota_needs import Need
+from stacks.machines.quota_needs import Need
 from sweep.fleet import FleetError, LastingError, QuotaError
 from sweep.pulumi_fleet.failures import failure_of
 

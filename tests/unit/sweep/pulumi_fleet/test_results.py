@@ -10,7 +10,7 @@ import pytest
 from analysis.results.schema.manifest import Key, Replica, Validity
 from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import make_manifest, make_search, write_run
-from stacks.serving_variant import ServingSettings
+from stacks.server.serving_variant import ServingSettings
 from stacks.sweep_place import SweepPlace
 from sweep.candidates import Candidate
 from sweep.fleet import FleetError

@@ -8,8 +8,8 @@ import yaml
 from loadtest.generator.plan import load_plan, repeat_of
 from stacks import files
 from stacks.files import load_config, load_settings, settings_in
-from stacks.load_profiles import CapacitySearch
-from stacks.serving_variant import Batching, ServingSettings
+from stacks.load.load_profiles import CapacitySearch
+from stacks.server.serving_variant import Batching, ServingSettings
 from stacks.sweep_place import SweepPlace
 from sweep.candidates import Candidate
 from sweep.pulumi_fleet.stack_file import config_for, write_stack_file

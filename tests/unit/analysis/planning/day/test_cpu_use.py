@@ -9,7 +9,7 @@ from analysis.planning.day.cpu_use import cpu_percent_at
 from analysis.results.run.columns import read_columns
 from analysis.results.schema.samples import SAMPLES_SCHEMA
 from bench.stores.synthetic import STARTED_AT, make_manifest
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 
 @pytest.fixture

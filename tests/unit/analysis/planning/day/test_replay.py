@@ -20,8 +20,8 @@ from analysis.results.schema.samples import READY_SERVERS, SAMPLES_SCHEMA, SERVE
 from analysis.results.storage.store import ResultsStore
 from analysis.verdict.verdict import read_verdict
 from bench.stores.synthetic import STARTED_AT, make_manifest, request_rows, write_run
-from stacks.autoscaler import Autoscaler
-from stacks.load_profiles import TrafficCurve
+from stacks.load.load_profiles import TrafficCurve
+from stacks.machines.autoscaler import Autoscaler
 from tests.support.production import write_search
 
 # A node of 8 vCPUs carries 20 requests a second with 6 cores in use; a pod requests 4 vCPUs.

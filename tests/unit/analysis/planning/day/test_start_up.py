@@ -5,7 +5,7 @@ import pytest
 from analysis.planning.day.start_up import AskedDelays, start_up_of
 from analysis.results.schema.manifest import Manifest, Replica
 from bench.stores.synthetic import make_manifest
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 
 def run(deployment: str, *ready_after_s: float | None) -> Manifest:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from analysis.planning.fleet.bills import Offer, cheapest
 from analysis.planning.fleet.sizing import Sizing
 from analysis.pricing.stack_cost import serving_cost
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.machines.shapes import NodeShape, ShapeSettings
 
 MACHINES = {"small": "e2-custom-2-4096", "middle": "e2-custom-4-8192", "large": "e2-custom-8-16384"}
 

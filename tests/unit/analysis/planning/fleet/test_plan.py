@@ -19,8 +19,8 @@ from bench.fleets.searches import searched_run
 from bench.fleets.truth import Server, lognormal
 from bench.stores.synthetic import Server as SyntheticServer
 from bench.stores.synthetic import make_manifest, make_rows, write_run
-from stacks.load_profiles import PROFILES
-from stacks.serving_variant import Batching
+from stacks.load.load_profiles import PROFILES
+from stacks.server.serving_variant import Batching
 
 # Two workers of 80 ms: a node finishes 25 requests a second at most.
 SERVER = Server(2, lognormal(80, 0.2))

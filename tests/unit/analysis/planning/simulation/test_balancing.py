@@ -8,7 +8,7 @@ import pytest
 
 from analysis.planning.simulation.balancing import Balancer, choices
 from bench.stores.synthetic import make_manifest
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 
 def chosen(kind: str, replicas: int, clients: int):

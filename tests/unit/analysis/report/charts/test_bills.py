@@ -9,7 +9,7 @@ from analysis.formatting import money, number
 from analysis.planning.fleet.bills import Offer, cheapest
 from analysis.planning.fleet.sizing import Sizing
 from analysis.report.charts.bills import bills_chart, bills_table
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.machines.shapes import NodeShape, ShapeSettings
 
 
 def offer(label: str, vcpus: int, node_rps: float, **terms) -> Offer:

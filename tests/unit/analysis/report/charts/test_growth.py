@@ -17,7 +17,7 @@ from bench.fleets.searches import searched_run
 from bench.fleets.truth import Server, lognormal
 from bench.stores.simulated_runs import closed_loop_run, cores_of_its_own
 from bench.stores.synthetic import make_manifest, write_run
-from stacks.load_profiles import PROFILES, ClosedLoop
+from stacks.load.load_profiles import PROFILES, ClosedLoop
 
 # Two replicas of two threads of 80 ms: 50 requests a second at most.
 SERVICE = Service(80, spread_of(np.random.default_rng(3).lognormal(0, 0.2, 50_000)), cores_of_its_own(2))

@@ -14,7 +14,7 @@ from analysis.verdict.verdict import read_verdict
 from bench.fleets import truth
 from bench.fleets.searches import searched_run
 from bench.stores.synthetic import Server, make_manifest, make_rows, make_search, write_run
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 
 @pytest.fixture

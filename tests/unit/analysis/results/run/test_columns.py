@@ -13,7 +13,7 @@ from analysis.results.storage.file_system import RETRY_S
 from analysis.results.storage.store_files import StoreFiles
 from analysis.results.storage.verification import problem_with
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 SMOKE = PROFILES["smoke"]
 

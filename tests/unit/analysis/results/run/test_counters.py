@@ -7,7 +7,7 @@ from analysis.results.run.columns import read_columns
 from analysis.results.run.counters import read_server_counters, requests_by_replica
 from analysis.results.schema.samples import SAMPLES_SCHEMA
 from bench.stores.synthetic import STARTED_AT, make_manifest
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 
 def reading(second, subject, **totals):

@@ -8,7 +8,7 @@ from analysis.results.run.columns import read_columns
 from analysis.results.run.resource_usage import resource_usage_of
 from analysis.results.schema.samples import SAMPLES_SCHEMA
 from bench.stores.synthetic import STARTED_AT, make_manifest
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 MB = 1_000_000
 # A ramp of 4 s, then a hold of 8 s.

@@ -8,7 +8,7 @@ import pytest
 from analysis.results.schema.manifest import SearchedCapacity, Validity
 from analysis.results.schema.manifest_file import ManifestFileError, manifest_of, manifest_text
 from bench.stores.synthetic import make_manifest, make_search
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 MANIFEST, _ = make_search(60)
 

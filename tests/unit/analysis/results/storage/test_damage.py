@@ -17,7 +17,7 @@ from analysis.results.schema.samples import SAMPLES_SCHEMA
 from analysis.results.storage.store import ResultsStore, new_run_id
 from analysis.statistics.summary import summary_of
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 
 SMOKE = PROFILES["smoke"]
 # A store in memory is copied and removed 500 times in a tenth of the time.

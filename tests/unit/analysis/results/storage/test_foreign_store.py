@@ -16,7 +16,7 @@ from analysis.results.schema.samples import SAMPLES_SCHEMA
 from analysis.statistics.summary import summarise
 from bench.stores.damages import write_bomb
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_older, make_rows, write_run
-from stacks.load_profiles import MOST_REQUESTS, PROFILES
+from stacks.load.load_profiles import MOST_REQUESTS, PROFILES
 
 SMOKE = PROFILES["smoke"]
 ROWS = make_rows(SMOKE, Server(capacity_rps=30, service_ms=20))

@@ -20,8 +20,8 @@ from analysis.results.storage.store_files import RunExistsError, StoreError, Sto
 from analysis.statistics.summary import summarise
 from analysis.verdict.variants import variant_key
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_older, make_rows, write_run
-from stacks.load_profiles import PROFILES
-from stacks.serving_variant import Batching
+from stacks.load.load_profiles import PROFILES
+from stacks.server.serving_variant import Batching
 
 SMOKE = PROFILES["smoke"]
 SERVER = Server(capacity_rps=30, service_ms=20)

@@ -2,10 +2,10 @@
 
 import pytest
 
-import stacks.protocols
+import stacks.server.protocols
 from loadtest.generator.clients.protocols import PROTOCOLS, request_bodies
 from loadtest.generator.payload import STRING, Payload, Request, Tensor, packed, strings
-from stacks.protocols import IMAGE, NAMES
+from stacks.server.protocols import IMAGE, NAMES
 
 
 def test_an_unknown_protocol_is_an_error_that_names_it() -> None:
@@ -14,7 +14,7 @@ def test_an_unknown_protocol_is_an_error_that_names_it() -> None:
 
 
 def test_the_generator_speaks_what_a_stack_can_name_and_nothing_else():
-    assert tuple(PROTOCOLS) == NAMES == tuple(stacks.protocols.PROTOCOLS)
+    assert tuple(PROTOCOLS) == NAMES == tuple(stacks.server.protocols.PROTOCOLS)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

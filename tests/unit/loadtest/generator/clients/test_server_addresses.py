@@ -15,7 +15,7 @@ from loadtest.generator.clients.rest.rest_client import RestClient, rest_clients
 from loadtest.generator.clients.server_addresses import ServerAddresses
 from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.generator.request_bodies import RequestBody
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from tests.unit.loadtest.conftest import ScriptedServer
 from tests.unit.loadtest.plans import OUTPUTS
 

@@ -17,7 +17,7 @@ from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.runner import run_load_test
-from stacks.load_profiles import CapacitySearch, LoadProfile, OpenLoop, TrafficCurve
+from stacks.load.load_profiles import CapacitySearch, LoadProfile, OpenLoop, TrafficCurve
 from tests.unit.loadtest.plans import OUTPUTS
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios
 

@@ -23,7 +23,7 @@ from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
-from stacks.load_profiles import ClosedLoop
+from stacks.load.load_profiles import ClosedLoop
 from tests.unit.loadtest.plans import OUTPUTS
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios, short_closed_loop
 from tests.unit.loadtest.scripted_grpc import RIGHT, Script, ScriptedGrpcServer, answer_rightly

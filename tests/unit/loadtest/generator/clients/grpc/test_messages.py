@@ -16,7 +16,7 @@ from loadtest.generator.clients.grpc.request import grpc_body_of
 from loadtest.generator.payload import HALVES, STRING, Output, Request
 from loadtest.run.payload import payload_of, photograph
 from serving.api.tensor_proto import to_proto
-from stacks.models import RESNET50
+from stacks.server.models import RESNET50
 from tests.unit.loadtest.generator.test_payload import requests
 from tests.unit.loadtest.plans import check_of_outputs
 

@@ -15,7 +15,7 @@ from loadtest.generator.request_bodies import RequestBody
 from loadtest.run.payload import payload_of
 from loadtest.run.uploads import as_uploads
 from serving.api.upload import uploaded
-from stacks.models import RESNET50
+from stacks.server.models import RESNET50
 from tests.unit.loadtest.conftest import RIGHT
 from tests.unit.loadtest.plans import write_plan
 

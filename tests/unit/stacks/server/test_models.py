@@ -6,7 +6,7 @@ import pytest
 
 from stacks.explain import SettingsError
 from stacks.files import load_settings
-from stacks.models import RESNET50
+from stacks.server.models import RESNET50
 from stacks.settings import Settings, parse_settings
 
 

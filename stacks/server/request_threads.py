@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from stacks.serving_variant import Batching
+from stacks.server.serving_variant import Batching
 
 # TensorFlow Serving's default of both is four for each CPU of the node (server.h of tensorflow/serving 2.20.0).
 _REST_A_VCPU = 4

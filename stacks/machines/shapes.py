@@ -5,7 +5,14 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from stacks.frozen import Frozen, is_none
-from stacks.machine_series import BOOT_DISKS, BootDisk, MachineSeries, machine_resources, machine_series, runnable
+from stacks.machines.machine_series import (
+    BOOT_DISKS,
+    BootDisk,
+    MachineSeries,
+    machine_resources,
+    machine_series,
+    runnable,
+)
 
 MachineType = Annotated[str, AfterValidator(runnable)]
 """A machine type that is known, and that the server's images run on."""

@@ -173,7 +173,7 @@ def machine_series(machine_type: str) -> MachineSeries:
             return series
     raise UnknownMachineTypeError(
         f"'{machine_type}' is of no machine series that shapebench knows, so nothing could be sized or priced; use a"
-        f" type of {', '.join(series.name for series in ALL_SERIES)}, or add the series to stacks/{TABLE.name}"
+        f" type of {', '.join(series.name for series in ALL_SERIES)}, or add the series to stacks/machines/{TABLE.name}"
     )
 
 
@@ -185,7 +185,7 @@ def machine_resources(machine_type: str) -> tuple[int, float]:
     meant = f" did you mean {near}?" if (near := series.near(machine_type)) else ""
     raise UnknownMachineTypeError(
         f"'{machine_type}' is no machine type of {series.title} that shapebench knows, so nothing could be sized or"
-        f" priced;{meant} {'; '.join(series.said_sizes())}. Others are added in stacks/{TABLE.name}"
+        f" priced;{meant} {'; '.join(series.said_sizes())}. Others are added in stacks/machines/{TABLE.name}"
     )
 
 

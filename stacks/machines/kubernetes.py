@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from stacks.frozen import Frozen
-from stacks.images import GeneratorImage, ServingImage
+from stacks.server.images import GeneratorImage, ServingImage
 
 DIGEST_PLACE = "{digest}"
 

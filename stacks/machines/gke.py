@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from stacks.frozen import Frozen
-from stacks.images import GeneratorImage, ServingImage
-from stacks.shapes import MachineType
+from stacks.machines.shapes import MachineType
+from stacks.server.images import GeneratorImage, ServingImage
 
 # The node image, the serving image and a 100 MB model take about 8 GB; the rest is for logs and one more image. All
 # shapes have the same size, so that disks change no comparison; eight disks fit the usual quota.

@@ -7,7 +7,7 @@ import yaml
 
 from stacks.explain import SettingsError
 from stacks.files import PROJECT_FILE, load_settings, project_defaults, with_defaults
-from stacks.gke import GkeSettings
+from stacks.machines.gke import GkeSettings
 from stacks.settings import parse_settings
 
 STACKS = ("2cpu-4gb", "4cpu-8gb", "8cpu-16gb", "8cpu-64gb")
@@ -74,7 +74,7 @@ WRONG = [
     ({"freshNodes": "sometimes"}, "gke.freshNodes", "Give true or false"),
     ({"servingImage": "tensorflow/serving:latest"}, "gke.servingImage", "tensorflow/serving:2.20.0"),
     ({"servingImage": "tensorflow/serving"}, "gke.servingImage", "a digest"),
-    ({"loadMachineType": "e2-medium"}, "gke.loadMachineType", "stacks/machine_series.toml"),
+    ({"loadMachineType": "e2-medium"}, "gke.loadMachineType", "stacks/machines/machine_series.toml"),
     (
         {"loadNodes": 2},
         "gke.loadNodes is no longer a setting: each pod of the load generator has a node, so load.pods says how many",

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacks.load_profiles import PROFILES, CapacitySearch, ClosedLoop, LoadProfile, OpenLoop
-from stacks.request_threads import RequestThreads
-from stacks.serving_variant import Batching
+from stacks.load.load_profiles import PROFILES, CapacitySearch, ClosedLoop, LoadProfile, OpenLoop
+from stacks.server.request_threads import RequestThreads
+from stacks.server.serving_variant import Batching
 from stacks.settings import parse_settings
 from tests.unit.stacks.test_settings import GOOD, project_defaults
 

@@ -4,7 +4,7 @@ import pytest
 
 from stacks.explain import SettingsError
 from stacks.files import load_config, with_defaults
-from stacks.load_profiles import PROFILES
+from stacks.load.load_profiles import PROFILES
 from stacks.settings import Settings, parse_settings
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from stacks.explain import SettingsError
 from stacks.files import with_defaults
-from stacks.machine_series import (
+from stacks.machines.machine_series import (
     ALL_SERIES,
     BOOT_DISKS,
     TABLE,
@@ -21,9 +21,9 @@ from stacks.machine_series import (
     machine_series,
     read_table,
 )
-from stacks.quota_needs import Need, needs
+from stacks.machines.quota_needs import Need, needs
+from stacks.machines.shapes import NodeShape, ShapeSettings
 from stacks.settings import parse_settings
-from stacks.shapes import NodeShape, ShapeSettings
 from tests.support.google_machines import BOTH_DISKS, BY_FAMILY, HYPERDISK_ONLY, REGIONAL_METRICS, SIZES
 
 # Cores of 8 vCPUs: "a vCPU is equivalent to an entire core" for T2D, T2A, N4A and C4A (cloud.google.com/compute/docs/
@@ -211,5 +211,5 @@ def test_a_disk_that_is_chosen_is_the_shapes_and_is_written_with_it():
 
 
 def test_an_unknown_type_names_the_file_to_add_it_to():
-    with pytest.raises(UnknownMachineTypeError, match=r"e2-medium.*added in stacks/machine_series\.toml"):
+    with pytest.raises(UnknownMachineTypeError, match=r"e2-medium.*added in stacks/machines/machine_series\.toml"):
         machine_resources("e2-medium")

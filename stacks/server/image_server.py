@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stacks.frozen import Frozen
-from stacks.images import ServingImage, name_and_version
-from stacks.protocols import GRPC, PROTOCOLS, REST, V2_BINARY, V2_GRPC, V2_REST, ProtocolFacts
-from stacks.serving_variant import ServingSettings
+from stacks.server.images import ServingImage, name_and_version
+from stacks.server.protocols import GRPC, PROTOCOLS, REST, V2_BINARY, V2_GRPC, V2_REST, ProtocolFacts
+from stacks.server.serving_variant import ServingSettings
 
 MODEL_PLACE, NAME_PLACE = "{model}", "{name}"
 _PLACES = {MODEL_PLACE, NAME_PLACE, "{intraOp}", "{interOp}"}

@@ -4,8 +4,8 @@ from importlib.metadata import version
 
 import pytest
 
-from stacks.images import exact_image
-from stacks.protocols import GRPC, REST
+from stacks.server.images import exact_image
+from stacks.server.protocols import GRPC, REST
 
 DIGEST = "sha256:" + "0" * 64
 

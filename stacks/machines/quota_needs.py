@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from stacks.gke import BOOT_DISK_GB
-from stacks.shapes import NodeShape
+from stacks.machines.gke import BOOT_DISK_GB
+from stacks.machines.shapes import NodeShape
 
 # The Google Cloud APIs whose resources a stack declares.
 APIS = (

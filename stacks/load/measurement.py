@@ -6,11 +6,11 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from stacks.frozen import Frozen
-from stacks.load_profiles import MOST_REQUESTS, PROFILES, LoadProfile
-from stacks.objective import SEARCH_KEYS, ObjectiveSettings
-from stacks.payload import PayloadSettings
-from stacks.protocols import ProtocolFacts
-from stacks.shapes import ShapeSettings
+from stacks.load.load_profiles import MOST_REQUESTS, PROFILES, LoadProfile
+from stacks.load.objective import SEARCH_KEYS, ObjectiveSettings
+from stacks.load.payload import PayloadSettings
+from stacks.machines.shapes import ShapeSettings
+from stacks.server.protocols import ProtocolFacts
 
 # Keys of `shapebench:load` that are not part of the load profile.
 _RUN_KEYS = ("repeats", "freshDeployment", "processes", "pods")

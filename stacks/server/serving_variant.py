@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from stacks.frozen import Frozen
-from stacks.protocols import PROTOCOLS, ProtocolFacts, ProtocolName
+from stacks.server.protocols import PROTOCOLS, ProtocolFacts, ProtocolName
 
 # The embedded server itself takes more, as TF Serving does.
 _MOST_OF_BATCHING = {"max_batch_size": 4096, "batch_timeout_micros": 10_000_000, "num_batch_threads": 1024}

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from stacks.images import name_and_version
-from stacks.protocols import GRPC, IMAGE, REST, V2_BINARY, V2_GRPC, V2_REST, ProtocolFacts
+from stacks.server.images import name_and_version
+from stacks.server.protocols import GRPC, IMAGE, REST, V2_BINARY, V2_GRPC, V2_REST, ProtocolFacts
 
 
 class ServerFacts(NamedTuple):

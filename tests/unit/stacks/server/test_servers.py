@@ -3,7 +3,7 @@
 import pytest
 
 from serving.servers import SERVERS
-from stacks.servers import ALL_SERVERS, EMBEDDED, server_in, server_title
+from stacks.server.servers import ALL_SERVERS, EMBEDDED, server_in, server_title
 
 DIGEST = "sha256:" + "0" * 64
 

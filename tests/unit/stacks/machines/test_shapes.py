@@ -2,8 +2,8 @@
 
 import pytest
 
-from stacks.machine_series import UnknownMachineTypeError, machine_resources
-from stacks.shapes import NodeShape, ShapeSettings
+from stacks.machines.machine_series import UnknownMachineTypeError, machine_resources
+from stacks.machines.shapes import NodeShape, ShapeSettings
 
 
 @pytest.mark.parametrize("vcpus", range(2, 33, 2))
