@@ -92,8 +92,8 @@ def init(  # noqa: PLR0913, PLR0917 - as many as the command has options
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Write the stack file of a model, and create the stack. Asks at most five questions; an option answers one."""
-    from shapebench.commands.init import init as write  # noqa: PLC0415 - start-up
-    from shapebench.commands.init import platform_of  # noqa: PLC0415
+    from shapebench.commands.setup.init import init as write  # noqa: PLC0415 - start-up
+    from shapebench.commands.setup.init import platform_of  # noqa: PLC0415
 
     limits = {"p90": p90, "p95": p95, "p99": p99, "p999": p999}
     objective = " ".join(f"{key} {limit.replace(' ', '')}" for key, limit in limits.items() if limit is not None)
@@ -111,7 +111,7 @@ def runs(
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """List the finished runs of a results store with their figures. Names what was skipped. `show` prints one run."""
-    from shapebench.commands.runs import print_runs  # noqa: PLC0415 - start-up
+    from shapebench.commands.results.runs import print_runs  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         print_runs(results, as_json=as_json or output == "json")
@@ -132,7 +132,7 @@ def show(
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Print all that is known of one run. Figures, validity, resource usage, cost, conditions and files."""
-    from shapebench.commands.show import print_run  # noqa: PLC0415 - start-up
+    from shapebench.commands.results.show import print_run  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         print_run(results, run, as_json=as_json or output == "json")
@@ -147,7 +147,7 @@ def compare(
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Print two runs side by side. What differs in their settings, and in their figures."""
-    from shapebench.commands.compare import print_comparison  # noqa: PLC0415 - start-up
+    from shapebench.commands.results.compare import print_comparison  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         print_comparison(results, first, second, as_json=as_json or output == "json")
@@ -167,11 +167,11 @@ def price(
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Print the cost of a shape by line item, or of all stacks. Needs no account and no network."""
-    from shapebench.commands.price import print_prices  # noqa: PLC0415 - start-up
+    from shapebench.commands.prices.price import print_prices  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         if refresh:
-            from shapebench.commands.refresh import refresh_prices  # noqa: PLC0415 - start-up
+            from shapebench.commands.prices.refresh import refresh_prices  # noqa: PLC0415 - start-up
 
             refresh_prices()
         print_prices(stack or [], shape, region, as_json=as_json or output == "json")
@@ -189,7 +189,7 @@ def shapes(
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """List machine types of all series that come near a size. Prices, memory, CPU and quota; the cheapest first."""
-    from shapebench.commands.shapes import print_shapes  # noqa: PLC0415 - start-up
+    from shapebench.commands.prices.shapes import print_shapes  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         print_shapes(near, memory, region, top, as_json=as_json or output == "json")
@@ -221,8 +221,8 @@ def estimate(  # noqa: PLR0913, PLR0917 - as many as the command has options
 
     It is never a verdict. Where the store has capacities of this model, it is scaled to requests per second and USD.
     """
-    from shapebench.commands.estimate import model_of, print_estimate  # noqa: PLC0415 - start-up
-    from shapebench.commands.shapes import Offers  # noqa: PLC0415
+    from shapebench.commands.prices.estimate import model_of, print_estimate  # noqa: PLC0415 - start-up
+    from shapebench.commands.prices.shapes import Offers  # noqa: PLC0415
 
     with one_line_errors():
         asked, served = asked_of(p90, p95, p99, p999, errors, None, None), model_of(model)
@@ -247,7 +247,7 @@ def model(
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Print what a SavedModel takes and how to measure it. With the stacks that can serve it, and a sample request."""
-    from shapebench.commands.model import print_model  # noqa: PLC0415 - start-up
+    from shapebench.commands.setup.model import print_model  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         print_model(path, signature, as_json=as_json or output == "json")
@@ -270,7 +270,7 @@ def report(  # noqa: PLR0913, PLR0917 - as many as the command has options
     seed: Seed = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Write a report of all runs, as one HTML file and as Markdown. The HTML file needs no network."""
-    from shapebench.commands.report import report_runs  # noqa: PLC0415 - start-up
+    from shapebench.commands.results.report import report_runs  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         asked = asked_of(p90, p95, p99, p999, errors, budget, within, file=objective)
@@ -284,7 +284,7 @@ def open_(
     ] = Path("report"),
 ) -> None:
     """Show the report in a browser."""
-    from shapebench.commands.open_report import open_report  # noqa: PLC0415 - start-up
+    from shapebench.commands.results.open_report import open_report  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         open_report(folder)
@@ -308,7 +308,7 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
     seed: Seed = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Write the content of the report as data files. CSV, Parquet, Markdown, and every chart as SVG and PNG."""
-    from shapebench.commands.report import export_runs  # noqa: PLC0415 - start-up
+    from shapebench.commands.results.report import export_runs  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         asked = asked_of(p90, p95, p99, p999, errors, budget, within, file=objective)
@@ -338,7 +338,7 @@ def publish(  # noqa: PLR0913, PLR0917 - as many as the command has options
     5  it is a rehearsal: the runs are of the stack `local`
     1  nothing is written
     """  # noqa: D301 - click keeps the lines below the character
-    from shapebench.commands.publish import publish as write  # noqa: PLC0415 - start-up
+    from shapebench.commands.results.publish import publish as write  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         asked = asked_of(p90, p95, p99, p999, errors, None, None)
@@ -355,7 +355,7 @@ def import_(
     results: Results = "results",
 ) -> None:
     """Store a run that `pulumi up` measured and could not store."""
-    from shapebench.commands.import_run import import_run  # noqa: PLC0415 - start-up
+    from shapebench.commands.results.import_run import import_run  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         import_run(folder, results)
@@ -367,7 +367,7 @@ def preflight(
     project: Project = None,
 ) -> None:
     """Check quotas, APIs and permissions for a GKE stack. Prints its hourly price. `pulumi up` checks them, too."""
-    from shapebench.commands.preflight import preflight as check  # noqa: PLC0415 - start-up
+    from shapebench.commands.setup.preflight import preflight as check  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         check(stack, project)
@@ -404,7 +404,7 @@ def verdict(  # noqa: PLR0913, PLR0917 - as many as the command has options
     5  it is a rehearsal: the runs are of the stack `local`
     1  invalid input
     """  # noqa: D301 - click keeps the lines below the character
-    from shapebench.commands.verdict import print_verdict  # noqa: PLC0415 - start-up
+    from shapebench.commands.results.verdict import print_verdict  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         asked = asked_of(p90, p95, p99, p999, errors, budget, within, file=objective)
@@ -427,7 +427,7 @@ def latest(
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Print the newest capacity and cost of each stack. With --against, whether the cost improved."""
-    from shapebench.commands.latest import print_changes, print_latest, require_commits  # noqa: PLC0415 - start-up
+    from shapebench.commands.results.latest import print_changes, print_latest, require_commits  # noqa: PLC0415 - start-up
 
     as_json = as_json or output == "json"
     with one_line_errors():
@@ -467,7 +467,7 @@ def janitor(  # noqa: PLR0913, PLR0917 - as many as the command has options
     5  none known, but a zone or region did not answer
     1  another error
     """  # noqa: D301 - click keeps the lines below the character
-    from shapebench.commands.janitor import janitor as clean  # noqa: PLC0415 - start-up
+    from shapebench.commands.setup.janitor import janitor as clean  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         raise typer.Exit(clean(stack, region, project, state, remove=yes, as_json=as_json or output == "json"))
@@ -496,7 +496,7 @@ def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
     5  it is a rehearsal: the runs are of the stack `local`
     1  there is none
     """  # noqa: D301 - click keeps the lines below the character
-    from shapebench.commands.plan import parse_requirement, print_plan  # noqa: PLC0415 - start-up
+    from shapebench.commands.planning.plan import parse_requirement, print_plan  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         requirement = parse_requirement(rps, zones, headroom, clients)
@@ -508,7 +508,7 @@ def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
 @app.command()
 def doctor() -> None:
     """Check what is installed, what is missing, and how to fix it."""
-    from shapebench.commands.doctor import doctor as check  # noqa: PLC0415 - start-up
+    from shapebench.commands.setup.doctor import doctor as check  # noqa: PLC0415 - start-up
 
     raise typer.Exit(check())
 

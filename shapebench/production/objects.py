@@ -14,7 +14,7 @@ from pulumi.runtime.rpc import serialize_property
 from components.serving.autoscaler import autoscaler_spec
 from components.serving.model_access import script_files
 from components.serving.pod import pod_template
-from shapebench.commands.day import usd_text
+from shapebench.commands.planning.day import usd_text
 from shapebench.production.choice import Production
 from stacks.machines.gke import BOOT_DISK_GB
 from stacks.machines.shapes import NodeShape

@@ -88,8 +88,8 @@ def day(  # noqa: PLR0913, PLR0917 - as many as the command has options
     5  it is a rehearsal: the runs are of the stack `local`
     1  there is none
     """  # noqa: D301 - click keeps the lines below the character
-    from shapebench.commands.day import AskedDay, parse_autoscaling, parse_traffic, print_day  # noqa: PLC0415 - start-up
-    from shapebench.commands.plan import parse_terms  # noqa: PLC0415 - start-up
+    from shapebench.commands.planning.day import AskedDay, parse_autoscaling, parse_traffic, print_day  # noqa: PLC0415 - start-up
+    from shapebench.commands.planning.plan import parse_terms  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         curve = parse_traffic(traffic, peak, night, peak_at)
@@ -111,8 +111,8 @@ def curve(
     ] = 1.0,
 ) -> None:
     """Print the traffic of a day as the load of a stack, in a shorter time. A stack with an autoscaler replays it."""
-    from shapebench.commands.curve import print_curve  # noqa: PLC0415 - start-up
-    from shapebench.commands.day import parse_traffic, seconds_of  # noqa: PLC0415 - start-up
+    from shapebench.commands.planning.curve import print_curve  # noqa: PLC0415 - start-up
+    from shapebench.commands.planning.day import parse_traffic, seconds_of  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         print_curve(parse_traffic(traffic, peak, night, peak_at), seconds_of("--over", over), times)
@@ -132,8 +132,8 @@ def replay(  # noqa: PLR0913, PLR0917 - as many as the command has options
 ) -> None:
     """Print how many servers a replay of a day had and how much was late, beside the forecast of `day`."""
     from analysis.planning.day.start_up import AskedDelays  # noqa: PLC0415 - start-up
-    from shapebench.commands.day import seconds_of  # noqa: PLC0415 - start-up
-    from shapebench.commands.replay import print_replay  # noqa: PLC0415 - start-up
+    from shapebench.commands.planning.day import seconds_of  # noqa: PLC0415 - start-up
+    from shapebench.commands.planning.replay import print_replay  # noqa: PLC0415 - start-up
 
     with one_line_errors():
         asked = asked_of(p90, p95, p99, p999, errors, None, None)
@@ -179,9 +179,9 @@ def manifests(  # noqa: PLR0913, PLR0917 - as many as the command has options
     The pods are those that were measured, with a Service, a PodDisruptionBudget, and for an autoscaled fleet a
     HorizontalPodAutoscaler. On GKE a ComputeClass ranks the measured machine types by their bills.
     """
-    from shapebench.commands.day import AskedDay, parse_autoscaling, parse_traffic  # noqa: PLC0415 - start-up
-    from shapebench.commands.manifests import write_manifests  # noqa: PLC0415 - start-up
-    from shapebench.commands.plan import parse_terms  # noqa: PLC0415 - start-up
+    from shapebench.commands.planning.day import AskedDay, parse_autoscaling, parse_traffic  # noqa: PLC0415 - start-up
+    from shapebench.commands.planning.manifests import write_manifests  # noqa: PLC0415 - start-up
+    from shapebench.commands.planning.plan import parse_terms  # noqa: PLC0415 - start-up
     from shapebench.production.choice import Place  # noqa: PLC0415 - start-up
 
     with one_line_errors():

@@ -17,7 +17,7 @@ from analysis.results.storage.store import ResultsStore
 from bench.fleets import truth
 from bench.fleets.searches import searched_run
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
-from shapebench.commands import doctor, init, model
+from shapebench.commands.setup import doctor, init, model
 from stacks.load.load_profiles import PROFILES
 from tests.support.saved_models import write_saved_model
 from tools.pins import ROOT

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from shapebench.commands import doctor
-from shapebench.commands.doctor import diagnose
-from shapebench.commands.doctor_google import Finding, google_findings
+from shapebench.commands.setup import doctor
+from shapebench.commands.setup.doctor import diagnose
+from shapebench.commands.setup.doctor_google import Finding, google_findings
 from tests.support.scripts import write_pulumi, write_script
 from tools.pins import ROOT
 

@@ -189,7 +189,7 @@ def test_a_series_whose_cpu_has_no_results_is_left_out_and_said(no_run: str, mon
     known = newest_speeds()
     others = {kind: speed for kind, speed in known.fit.per_core.items() if kind[0] != "t2d"}
     without = replace(known, fit=replace(known.fit, per_core=others), errors={})
-    monkeypatch.setattr("shapebench.commands.estimate.newest_speeds", lambda: without)
+    monkeypatch.setattr("shapebench.commands.prices.estimate.newest_speeds", lambda: without)
     assert not any("t2d" in name for name in estimated("--results", no_run)["by_name"])
     said = " ".join(run("--results", no_run).stderr.split())
     assert "Left out, because no result of its CPU is known: t2d-standard-16, t2d-standard-8" in said

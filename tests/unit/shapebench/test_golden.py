@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import shapebench.output
 from shapebench.cli import app
-from shapebench.commands.doctor import doctor
+from shapebench.commands.setup.doctor import doctor
 from shapebench.output import print_text
 from shapebench.sweeps.answer import answer
 from shapebench.sweeps.view import screen

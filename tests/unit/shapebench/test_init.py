@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from loadtest.run import pod
 from loadtest.run.saved_model import model_of
 from shapebench.cli import app
-from shapebench.commands import init as command
-from shapebench.commands import model
+from shapebench.commands.setup import init as command
+from shapebench.commands.setup import model
 from stacks import files
 from stacks.load.load_profiles import CapacitySearch
 from stacks.settings import Settings

@@ -18,7 +18,7 @@ from loadtest.generator.clients.rest.request import rest_body_of
 from loadtest.run.payload import payload_of
 from loadtest.run.saved_model import model_of
 from shapebench.cli import app
-from shapebench.commands import model as command
+from shapebench.commands.setup import model as command
 from stacks.server.models import ModelSettings
 from tests.support.saved_models import write_saved_model
 from tools.pins import ROOT
@@ -290,8 +290,8 @@ def test_a_stack_with_a_wrong_file_is_noted_and_the_others_are_shown(monkeypatch
 def test_tensorflow_is_not_imported():
     path = saved(serving_default=PIXELS)
     code = (
-        f"import sys; from shapebench.commands.model import print_model; print_model({path!r}, None, as_json=True);"
-        " print(*sys.modules, file=sys.stderr)"
+        "import sys; from shapebench.commands.setup.model import print_model;"
+        f" print_model({path!r}, None, as_json=True); print(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True

@@ -78,7 +78,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_read(
     def read(*_: object) -> None:
         raise AssertionError("the runs were read first")
 
-    monkeypatch.setattr("shapebench.commands.report.collect", read)
+    monkeypatch.setattr("shapebench.commands.results.report.collect", read)
     result = invoke(command, "--out", str(tmp_path / out))
     assert result.exit_code == 1
     assert why in result.stderr, result.output

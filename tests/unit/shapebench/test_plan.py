@@ -10,7 +10,7 @@ from bench.fleets.truth import Server, steady
 from bench.stores import synthetic
 from bench.stores.synthetic import make_manifest, make_rows, write_run
 from shapebench.cli import app
-from shapebench.commands.plan import parse_requirement, parse_share
+from shapebench.commands.planning.plan import parse_requirement, parse_share
 from shapebench.output import CommandError
 from stacks.load.load_profiles import PROFILES
 

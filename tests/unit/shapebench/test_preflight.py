@@ -5,7 +5,7 @@ import yaml
 from typer.testing import CliRunner
 
 from shapebench.cli import app
-from shapebench.commands import preflight
+from shapebench.commands.setup import preflight
 from stacks import files
 from tests.support import google_resources
 from tests.support.google_stand_in import (

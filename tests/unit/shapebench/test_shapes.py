@@ -60,7 +60,7 @@ def test_arm_and_nodes_too_small_for_a_server_are_left_out_and_said():
 def test_a_series_without_a_price_comes_last_and_is_not_free(monkeypatch: pytest.MonkeyPatch):
     table = machine_series.TABLE.read_text().replace("[series.t2d]", "[series.t2x]")
     monkeypatch.setattr(machine_series, "ALL_SERIES", machine_series.read_table(table)[1])
-    monkeypatch.setattr("shapebench.commands.shapes.ALL_SERIES", machine_series.ALL_SERIES)
+    monkeypatch.setattr("shapebench.commands.prices.shapes.ALL_SERIES", machine_series.ALL_SERIES)
     offers = listed("--near", "16")
     last = [name for name in offers if "t2x" in name]
     assert last == list(offers)[-len(last) :]

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 import shapebench.output
 from analysis.report.tables import Column, Table
 from shapebench.cli import app
-from shapebench.commands.doctor import doctor
+from shapebench.commands.setup.doctor import doctor
 from tests.unit.shapebench.conftest import SAVED_MODEL, SHOWN_RUN
 
 COMMAND_LINE = get_command(app)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shapebench.commands.shapes import print_shapes
+from shapebench.commands.prices.shapes import print_shapes
 from stacks import files
 from stacks.explain import SettingsError
 from stacks.files import load_config, load_settings, settings_in

@@ -13,7 +13,7 @@ from google.cloud.billing_v1.services.cloud_catalog.transports.rest import Cloud
 from analysis.pricing import Price, cost
 from analysis.pricing import catalogue as live
 from analysis.pricing.snapshot import Snapshot, newest_snapshot
-from shapebench.commands.refresh import changes, refresh_prices
+from shapebench.commands.prices.refresh import changes, refresh_prices
 from shapebench.output import CommandError
 from stacks.machines.shapes import NodeShape, ShapeSettings
 from tests.unit.analysis.pricing import fake_catalogue as fake

@@ -23,7 +23,7 @@ from analysis.results.storage.store_files import StoreError
 from analysis.statistics.summary import FIGURES, summary_of
 from analysis.verdict.verdict import Verdict, read_verdict
 from bench.stores.synthetic import Server, machine_samples, make_manifest, make_rows, write_run
-from shapebench.commands.verdict import to_dict
+from shapebench.commands.results.verdict import to_dict
 from stacks.load.load_profiles import PROFILES
 from tests.unit.analysis.publish.contributed import (
     COMMIT,

@@ -24,7 +24,7 @@ from analysis.planning.fleet.offers import Terms
 from analysis.report.tables import Table
 from analysis.results.storage.store import ResultsStore
 from analysis.verdict.verdict import read_verdict
-from shapebench.commands.plan import why_no_plan
+from shapebench.commands.planning.plan import why_no_plan
 from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_table, print_text, progress
 from shapebench.skipped import note_skipped, skipped_json
 from stacks.load.objective import NUMBER

@@ -13,7 +13,7 @@ import psutil
 
 from analysis.report.tables import Column, Table
 from serving.servers import SERVERS
-from shapebench.commands.doctor_google import Finding, google_findings
+from shapebench.commands.setup.doctor_google import Finding, google_findings
 from shapebench.output import print_table
 from tools import gobuild
 from tools.console import SetupError

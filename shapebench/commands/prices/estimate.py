@@ -16,8 +16,8 @@ from analysis.report.tables import Table
 from analysis.results.storage.store import ResultsStore, Scan
 from loadtest.run.remote_model import is_uri
 from loadtest.run.saved_model import files_of, version_folder
-from shapebench.commands.price import note_sources
-from shapebench.commands.shapes import Offer, Offers
+from shapebench.commands.prices.price import note_sources
+from shapebench.commands.prices.shapes import Offer, Offers
 from shapebench.options import default_store
 from shapebench.output import CommandError, note, print_json, print_table, print_text
 from shapebench.skipped import excluded_json, note_excluded, note_skipped, skipped_json

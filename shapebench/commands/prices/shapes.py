@@ -11,7 +11,7 @@ from analysis.pricing import cost
 from analysis.pricing.stack_cost import kept_cost
 from analysis.report.tables import Table
 from analysis.results.schema.manifest import Cost
-from shapebench.commands.price import Priced, note_sources, require_prices
+from shapebench.commands.prices.price import Priced, note_sources, require_prices
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.allocatable import ShapeTooSmallError, pod_resources
 from stacks.machines.machine_series import ALL_SERIES, MachineSeries

@@ -22,8 +22,8 @@ from analysis.statistics.figures import Shown
 from analysis.statistics.read import QUANTILES
 from analysis.statistics.summary import FIGURES, RunSummary, requests_sentence
 from analysis.statistics.within import RunFigures
-from shapebench.commands.price import print_cost
-from shapebench.commands.runs import run_json, validity
+from shapebench.commands.prices.price import print_cost
+from shapebench.commands.results.runs import run_json, validity
 from shapebench.output import CommandError, print_card, print_json, print_table, print_text
 from shapebench.skipped import no_finished_run, note_skipped, skipped_json
 

@@ -15,8 +15,8 @@ from analysis.pricing.stack_cost import kept_cost
 from loadtest.run.payload import sent
 from loadtest.run.pod import payload_parts
 from loadtest.run.saved_model import model_of
-from shapebench.commands.model import Shown, in_checkout, read_model, yaml_lines
-from shapebench.commands.price import Priced, require_prices
+from shapebench.commands.prices.price import Priced, require_prices
+from shapebench.commands.setup.model import Shown, in_checkout, read_model, yaml_lines
 from shapebench.output import CommandError, note, print_code, print_text
 from stacks.allocatable import stack_pod_resources
 from stacks.explain import SettingsError

@@ -9,7 +9,7 @@ from analysis.report.folders import check_folder, check_new_folder
 from analysis.report.headline import headline
 from analysis.report.render import write_report
 from analysis.results.storage.store import ResultsStore
-from shapebench.commands.verdict import print_steps
+from shapebench.commands.results.verdict import print_steps
 from shapebench.output import CommandError, note, print_text
 from shapebench.skipped import no_finished_run, note_skipped
 

@@ -10,7 +10,7 @@ from analysis.planning.day.traffic import STEP_S
 from analysis.report.tables import Table
 from analysis.results.storage.store import ResultsStore
 from analysis.verdict.verdict import read_verdict
-from shapebench.commands.show import find_run
+from shapebench.commands.results.show import find_run
 from shapebench.output import CommandError, print_json, print_table, print_text, progress
 
 _ROWS = 24

@@ -8,7 +8,7 @@ import yaml
 from analysis.formatting import counted
 from analysis.objective import Asked
 from analysis.report.folders import check_new_folder, new_folder
-from shapebench.commands.day import AskedDay, nodes_text, note_unused, read_day, usd_text
+from shapebench.commands.planning.day import AskedDay, nodes_text, note_unused, read_day, usd_text
 from shapebench.output import note, print_code, print_text
 from shapebench.production.choice import Place, Production, choose
 from shapebench.production.objects import Object, objects_of

@@ -15,7 +15,7 @@ from analysis.results.schema.manifest import Manifest
 from analysis.results.storage.store import ResultsStore
 from analysis.statistics.read import figures_of
 from analysis.statistics.summary import FIGURES, RunSummary, summary_of
-from shapebench.commands.show import find_run, intervals_of
+from shapebench.commands.results.show import find_run, intervals_of
 from shapebench.output import CommandError, note, print_json, print_table, print_text
 from shapebench.skipped import note_skipped, skipped_json
 
