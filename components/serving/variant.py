@@ -71,6 +71,8 @@ class TfServingArgs:
     """Deploy as the published experiment did: no requests, limits or probes, REST threads by default, shared nodes."""
     labels: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """Of the namespace."""
+    least_load_limit_s: int = 0
+    """Of `load_limit_s`, where starts were measured; 0 for what follows from the model's size alone."""
     autoscaler_settings: AutoscalerSettings | None = None
     """What changes the number of pods, up to `replicas`; None for as many all the time."""
 
@@ -99,7 +101,7 @@ class TfServingArgs:
     @property
     def load_limit_s(self) -> int:
         """How long the server may take from its start until it answers."""
-        return self.model.load_limit_s + self.server.conversion_limit_s
+        return max(self.model.load_limit_s + self.server.conversion_limit_s, self.least_load_limit_s)
 
     @property
     def pod(self) -> PodResources | None:

@@ -1,10 +1,12 @@
 """What of a forecast day goes into production: the cheapest fleet, and the machine types that may stand in for it."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.planning.day.costs import Day, FleetDay, VariantDay
+from analysis.planning.day.start_up import recorded_starts_s
 from analysis.results.schema.manifest import Manifest
 from components.serving.variant import BucketAccess, ClusterAccess, TfServingArgs
 from shapebench.output import CommandError
@@ -24,6 +26,9 @@ _MODEL = re.compile(r"(?:gs://[^/\s]+)?/\S+")
 _NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,38}[a-z0-9])?")
 # https://cloud.google.com/kubernetes-engine/docs/how-to/node-attributes-compute-classes, "Limitations".
 _RESERVED = ("gke", "autopilot")
+# A start that is slower than any that was measured, such as from a busy bucket, must not end in a restart. It is
+# counted from the choice of the node, and the probe's time only from the start of the container.
+START_FACTOR = 3
 # Twice the day's traffic is served, and the bill has an end.
 _ROOM = 2
 
@@ -97,6 +102,11 @@ class Production:
         """The newest run of the variant."""
         return self.variant.offer.ranked.variant.newest
 
+    @property
+    def starts_s(self) -> tuple[float, ...]:
+        """The starts of the variant's pods that its runs recorded, which the start-up probe rests on."""
+        return recorded_starts_s(self.variant.offer.ranked.variant.manifests)
+
 
 def choose(day: Day, place: Place) -> Production:
     """The cheapest fleet of the day. Raises CommandError where its runs do not say how to deploy it."""
@@ -113,7 +123,8 @@ def choose(day: Day, place: Place) -> Production:
             " deployment to what `shapebench day` says"
         )
     name = place.name or _name_of(run.serving.model.name)
-    args = _serving_args(run, int(variant.offer.uploaded_bytes), name, place)
+    longest_start_s = max(recorded_starts_s(variant.offer.ranked.variant.manifests), default=0)
+    args = _serving_args(run, int(variant.offer.uploaded_bytes), longest_start_s, name, place)
     pod = args.pod
     assert pod is not None  # a run with seedFaithful is refused
     fleet = next(each for each in variant.fleets if variant.cpu_percent or each.target_percent is None)
@@ -128,7 +139,7 @@ def _name_of(model_name: str) -> str:
     return plain if _NAME.fullmatch(plain) and not plain.startswith(_RESERVED) else f"model-{plain}".strip("-")
 
 
-def _serving_args(run: Manifest, model_bytes: int, name: str, place: Place) -> TfServingArgs:
+def _serving_args(run: Manifest, model_bytes: int, longest_start_s: float, name: str, place: Place) -> TfServingArgs:
     serving = run.serving
     if serving.image is None or serving.seed_faithful:
         how = "with seedFaithful" if serving.seed_faithful else "without a container image"
@@ -159,6 +170,8 @@ def _serving_args(run: Manifest, model_bytes: int, name: str, place: Place) -> T
         variant=serving,
         threads=RequestThreads(serving.grpc_threads or threads.grpc, serving.rest_threads or threads.rest),
         access=ClusterAccess(),
+        # In whole periods of the probe.
+        least_load_limit_s=10 * math.ceil(START_FACTOR * longest_start_s / 10),
         bucket=BucketAccess(PLAIN_GENERATOR_IMAGE, service_account=name) if "://" in place.model_uri else None,
     )
 

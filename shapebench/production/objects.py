@@ -23,6 +23,7 @@ from stacks.server.serving_variant import fingerprint
 from stacks.version import VERSION
 
 Object = dict[str, Any]
+DEPLOYMENT = "deployment.yaml"
 COMPUTE_CLASS = "cloud.google.com/compute-class"
 
 
@@ -38,7 +39,7 @@ def objects_of(production: Production) -> dict[str, list[Object]]:
     if args.bucket:
         deployment.insert(0, _object(production, "v1", "ServiceAccount", automountServiceAccountToken=False))
     files = {
-        "deployment.yaml": deployment,
+        DEPLOYMENT: deployment,
         "service.yaml": _services(production),
         "disruption-budget.yaml": [_disruption_budget(production)],
     }

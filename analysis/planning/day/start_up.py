@@ -32,18 +32,23 @@ class StartUp:
         return {"start_s": self.delays.start_s, "pod_start_s": self.delays.pod_start_s, "starts": self.starts}
 
 
+def recorded_starts_s(manifests: Iterable[Manifest]) -> tuple[float, ...]:
+    """How long each pod took from its node's choice until it was ready, as far as the runs recorded it; each once."""
+    recorded = {
+        (run.stack, run.deployment, replica.name): replica.ready_after_s
+        for run in manifests
+        for replica in run.replicas
+    }
+    return tuple(each for each in recorded.values() if each is not None)
+
+
 def start_up_of(asked: AskedDelays, manifests: Iterable[Manifest]) -> StartUp:
     """The delays with the starts that the runs recorded, of each pod once.
 
     A pod on a node that is there takes the median of them. On a new one it takes the longest, since a node's first pod
     waits for its image, and 120 s more for the node.
     """
-    recorded = {
-        (run.stack, run.deployment, replica.name): replica.ready_after_s
-        for run in manifests
-        for replica in run.replicas
-    }
-    starts_s = [each for each in recorded.values() if each is not None]
+    starts_s = recorded_starts_s(manifests)
     pod_s = asked.pod_start_s if asked.pod_start_s is not None else median(starts_s or [_POD_S])
     if asked.start_s is not None:
         start_s = asked.start_s

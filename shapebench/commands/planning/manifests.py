@@ -10,8 +10,8 @@ from analysis.objective import Asked
 from analysis.report.folders import check_new_folder, new_folder
 from shapebench.commands.planning.day import AskedDay, nodes_text, note_unused, read_day, usd_text
 from shapebench.output import note, print_code, print_text
-from shapebench.production.choice import Place, Production, choose
-from shapebench.production.objects import Object, objects_of
+from shapebench.production.choice import START_FACTOR, Place, Production, choose
+from shapebench.production.objects import DEPLOYMENT, Object, objects_of
 from stacks.version import VERSION
 
 
@@ -33,7 +33,8 @@ def write_manifests(uri: str, asked: Asked, asked_day: AskedDay, place: Place, f
     files = objects_of(production)
     with new_folder(folder) as half_written:
         for name, objects in files.items():
-            (half_written / name).write_text(_text(production, objects), encoding="utf-8")
+            text = _text(production, objects, _of_probe(production, objects[-1]) if name == DEPLOYMENT else "")
+            (half_written / name).write_text(text, encoding="utf-8")
     print_text(_headline(production, folder, len(files)) + "\n")
     print_text("\n".join(_findings(production)) + "\n")
     for why, command in _next(production, folder):
@@ -44,13 +45,33 @@ def write_manifests(uri: str, asked: Asked, asked_day: AskedDay, place: Place, f
     note_unused(production.day)
 
 
-def _text(production: Production, objects: list[Object]) -> str:
+def _text(production: Production, objects: list[Object], comment: str) -> str:
     objective = production.day.verdict.objective
     head = (
         f"# {production.variant.offer.label} at a {objective.quantile_name} of {objective.latency_ms:g} ms, from run"
         f" {production.run.run_id} of {production.run.finished_at:%Y-%m-%d}. Written by shapebench {VERSION}.\n"
     )
-    return head + yaml.dump_all(objects, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return head + comment + yaml.dump_all(objects, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _of_probe(production: Production, deployment: Object) -> str:
+    """The comment on how long a pod may take to start, and what that rests on."""
+    args, starts_s = production.args, production.starts_s
+    probe = deployment["spec"]["template"]["spec"]["containers"][0]["startupProbe"]
+    allowed_s = probe["periodSeconds"] * probe["failureThreshold"]
+    longest = (
+        f"{START_FACTOR} times the longest of the {counted(len(starts_s), 'start')} of a pod that were recorded"
+        f" ({max(starts_s):.0f} s)"
+        if starts_s
+        else ""
+    )
+    if args.load_limit_s == args.least_load_limit_s:
+        rests_on = f": {longest}"
+    else:
+        rests_on = f", as for a model of {args.model.size_bytes / 1e6:.0f} MB that a stack loads; " + (
+            f"{longest} is less" if starts_s else "no start of a pod was recorded"
+        )
+    return f"# The start-up probe allows {allowed_s} s{rests_on}.\n"
 
 
 def _headline(production: Production, folder: Path, files: int) -> str:

@@ -456,6 +456,7 @@ CHANGES: list[dict[str, object]] = [
     {"one_a_node": False},
     {"seed_faithful": True},
     {"labels": {"shapebench-stack": "any"}},
+    {"least_load_limit_s": 600},
     {"autoscaler_settings": AutoscalerSettings(target_percent=50)},
 ]
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from analysis.results.schema.manifest import Validity
+from analysis.results.schema.manifest import Replica, Validity
 from analysis.results.schema.request_rows import REQUESTS_SCHEMA
 from analysis.results.schema.samples import SAMPLES_SCHEMA
 from analysis.results.storage.store import ResultsStore, new_run_id
@@ -257,7 +257,39 @@ def test_a_run_that_does_not_say_how_to_deploy_it_is_refused(tmp_path, changes, 
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_whose_size_no_run_has_gets_the_time_that_resnet_needs(written):
-    [container] = written[1]["Deployment/resnet"]["spec"]["template"]["spec"]["containers"]
+def probe_of(folder: Path) -> tuple[int, str]:
+    """The seconds that the start-up probe allows, and the comment at the head of the Deployment's file."""
+    text = (folder / "deployment.yaml").read_text()
+    [container] = objects(folder)["Deployment/resnet"]["spec"]["template"]["spec"]["containers"]
     probe = container["startupProbe"]
-    assert probe["periodSeconds"] * probe["failureThreshold"] >= RESNET50.load_limit_s - probe["periodSeconds"]
+    comment = " ".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("#"))
+    return probe["periodSeconds"] * probe["failureThreshold"], comment
+
+
+def with_starts(folder: Path, *ready_after_s: float) -> str:
+    """A store with one search, of which each start of a pod was recorded."""
+    store = ResultsStore(str(folder))
+    replicas = tuple(Replica(name=f"pod-{n}", ready_after_s=each) for n, each in enumerate(ready_after_s))
+    write_search(store, 40, replicas=replicas)
+    return store.uri
+
+
+def test_the_start_up_probe_allows_three_times_the_longest_start_that_was_recorded(tmp_path):
+    assert invoke(with_starts(tmp_path / "store", 310.0, 401.5), tmp_path / "out").exit_code == 0
+    allowed_s, comment = probe_of(tmp_path / "out")
+    assert allowed_s == 1210
+    assert (
+        "The start-up probe allows 1210 s: 3 times the longest of the 2 starts of a pod that were recorded (402 s)."
+        in comment
+    )
+
+
+@pytest.mark.parametrize(
+    ("starts", "rests_on"), [((), "no start of a pod was recorded"), ((20.0, 30.0), "longest of the 2 starts of a pod")]
+)
+def test_the_start_up_probe_allows_at_least_the_limit_of_a_stack_with_resnet50(tmp_path, starts, rests_on):
+    assert invoke(with_starts(tmp_path / "store", *starts), tmp_path / "out").exit_code == 0
+    allowed_s, comment = probe_of(tmp_path / "out")
+    assert allowed_s == RESNET50.load_limit_s == 150
+    assert "The start-up probe allows 150 s, as for a model of 100 MB that a stack loads" in comment
+    assert rests_on in comment
