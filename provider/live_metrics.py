@@ -33,7 +33,7 @@ Tell = Callable[[str], None]
 
 
 class LiveMetrics:
-    """The metrics of one run. `progress` and `stored` may be called from any thread."""
+    """The metrics of one run. Each method may be called from any thread."""
 
     def __init__(self, meter: "Meter", labels: Labels) -> None:
         self._meter, self._labels = meter, labels
@@ -46,17 +46,21 @@ class LiveMetrics:
         self._counted = self._failures = 0
 
     def progress(self, progress: Progress) -> None:
-        # A generator process that is lost takes its counts with it, and a counter never falls.
-        self._requests.add(max(0, progress.requests - self._counted), self._labels)
-        self._failed.add(max(0, progress.errors - self._failures), self._labels)
-        self._counted = max(self._counted, progress.requests)
-        self._failures = max(self._failures, progress.errors)
+        self.count(progress.requests, progress.errors)
         for quantile, value_ms in (("0.5", progress.p50_ms), ("0.99", progress.p99_ms)):
             if value_ms is not None:
                 self._response.set(value_ms / 1000, {**self._labels, "quantile": quantile})
         self._users.set(progress.users, self._labels)
         self._elapsed.set(progress.elapsed_s, self._labels)
         self._planned.set(progress.total_s, self._labels)
+
+    def count(self, requests: int, failures: int) -> None:
+        """Set how many requests have ended since the load began, and how many of them without a good answer."""
+        # A generator process that is lost takes its counts with it, and a counter never falls.
+        self._requests.add(max(0, requests - self._counted), self._labels)
+        self._failed.add(max(0, failures - self._failures), self._labels)
+        self._counted = max(self._counted, requests)
+        self._failures = max(self._failures, failures)
 
     def stored(self, figures: Mapping[str, float]) -> None:
         """Each figure of the stored run is the gauge `shapebench.result.<name>`."""

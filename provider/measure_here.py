@@ -72,9 +72,7 @@ def run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation)
             operation.cancelled,
             lambda: server_processes(before, _listening(inputs)),
         )
-        finished = record_run(run, inputs, outcome, environment, operation)
-        if live:
-            live.stored(finished.headline)
+        finished = record_run(run, inputs, outcome, environment, operation, live)
     shutil.rmtree(work_dir)
     return finished
 

@@ -53,7 +53,4 @@ def run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, o
             start_job(pods, limit_s, operation)
             result = finish_job(pods, record.work_folder, operation, progress_reporter(operation, live))
         samples = [samples_of(sampler.readings, result.clock), count.samples(result.clock)]
-        finished = store_result(record, pods, result, pa.concat_tables(samples), operation)
-        if live:
-            live.stored(finished.headline)
-        return finished
+        return store_result(record, pods, result, pa.concat_tables(samples), operation, live)

@@ -23,6 +23,7 @@ from provider.cluster.job_result import JobResult
 from provider.cluster.load_job import GENERATOR, KEEP_S, RunRecord, plan_of
 from provider.cluster.pod_status import image_id
 from provider.cluster.servers import image_of, server_pods
+from provider.live_metrics import LiveMetrics
 from provider.record.record_run import RunEnvironment, UnsavedRunError, record_run
 from provider.record.repeats import FinishedRun
 from provider.resource import Operation, ResourceError
@@ -96,7 +97,12 @@ def _remove(pods: Sequence[JobPod], folder: Path, operation: Operation) -> None:
 
 
 def store_result(
-    record: RunRecord, pods: Sequence[JobPod], result: JobResult, server_samples: pa.Table, operation: Operation
+    record: RunRecord,
+    pods: Sequence[JobPod],
+    result: JobResult,
+    server_samples: pa.Table,
+    operation: Operation,
+    live: LiveMetrics | None = None,
 ) -> FinishedRun:
     """Write the run to the results store; raises ResourceError as `record_run` does.
 
@@ -121,7 +127,7 @@ def store_result(
     rows = read_all_raw_rows(folder, plan.workers)
     samples = pa.concat_tables([read_all_samples(folder, plan.workers), server_samples])
     outcome = outcome_of(plan, result.termination, rows, samples, servers, record.started_at)
-    finished = record_run(record.run, inputs, outcome, environment, operation)
+    finished = record_run(record.run, inputs, outcome, environment, operation, live)
     shutil.rmtree(folder)
     return finished
 

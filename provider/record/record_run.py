@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from analysis.pricing.stack_cost import kept_cost
 from analysis.results.schema.manifest import Computation, Generator, Key, Machine, Manifest, Replica, Serving, Validity
 from analysis.results.storage.store import ResultsStore
@@ -12,6 +14,7 @@ from analysis.results.storage.store_files import StoreError
 from analysis.statistics.figures import Shown
 from analysis.statistics.summary import summarise
 from loadtest.result.outcome import LoadTestOutcome
+from provider.live_metrics import LiveMetrics
 from provider.load_test_inputs import LoadTestInputs
 from provider.record.provenance import git_commit, software_versions
 from provider.record.repeats import FinishedRun, PlannedRun
@@ -58,14 +61,21 @@ class UnsavedRunError(ResourceError):
 
 
 def record_run(
-    run: PlannedRun, inputs: LoadTestInputs, outcome: LoadTestOutcome, environment: RunEnvironment, operation: Operation
+    run: PlannedRun,
+    inputs: LoadTestInputs,
+    outcome: LoadTestOutcome,
+    environment: RunEnvironment,
+    operation: Operation,
+    live: LiveMetrics | None = None,
 ) -> FinishedRun:
-    """Write the run to the results store.
+    """Write the run to the results store. `live` gets its counts, which progress has up to the last second or two.
 
     Raises InvalidRunError when the run is invalid, after it is stored. Where it cannot be stored, raises ResourceError
     if it can be imported from its work folder, and else UnsavedRunError.
     """
     run_id = run.run_id
+    if live:
+        live.count(outcome.rows.num_rows, pc.sum(pc.invert(outcome.rows["ok"]), min_count=0).as_py())
     measured = MeasuredRun(manifest_of_run(run, inputs, outcome, environment), outcome.rows, outcome.samples)
     store, manifest = _store(measured, inputs.results, Path(inputs.work_dir) / run_id)
     if outcome.reasons:
@@ -77,6 +87,8 @@ def record_run(
     figures = summarise(store, manifest).figures(Shown.OUTPUT)
     headline = {name: _rounded(value) for name, value in figures.items() if value is not None}
     finished = FinishedRun(run_id, headline, outcome.capacity, manifest.serving.model.instances)
+    if live:
+        live.stored(headline)
     operation.info(f"run {run_id}: {finished.summary}")
     if outcome.capacity and outcome.capacity.imprecise_because:
         operation.info(f"run {run_id}: {outcome.capacity.imprecise_because}")

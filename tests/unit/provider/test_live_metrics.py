@@ -47,10 +47,11 @@ def test_a_receiver_gets_the_progress_and_the_figures_of_a_run(
             assert live
             live.progress(progress(10, p99_ms=None))
             live.progress(progress(25, errors=2))
+            live.count(27, 3)
             live.stored({"goodput_rps": 12.5, "requests": 25})
     assert got.values == {
-        "shapebench.requests": 25,
-        "shapebench.failed_requests": 2,
+        "shapebench.requests": 27,
+        "shapebench.failed_requests": 3,
         "shapebench.response_time 0.5": 0.02,
         "shapebench.response_time 0.99": 0.045,
         "shapebench.users": 4,
