@@ -22,11 +22,11 @@ from analysis.verdict.latest import (
     ENVIRONMENT,
     Excluded,
     Latest,
+    SearchReader,
     by_environment,
     latest,
     newest_searches,
     objective_of_search,
-    told_of,
     unusable,
 )
 
@@ -127,8 +127,8 @@ def _pair(
     chosen = groups[common or next(iter(groups))]
     chosen_base = base_groups[common or next(iter(base_groups))] if base else ()
     (told, silent), (told_base, silent_base) = (
-        told_of(after, chosen, objective),
-        told_of(before, chosen_base, objective),
+        SearchReader(after).told_of(chosen, objective),
+        SearchReader(before).told_of(chosen_base, objective),
     )
     why_not: tuple[str, ...]
     if not base:

@@ -5,12 +5,11 @@ from collections.abc import Iterable
 
 from analysis.objective import Objective
 from analysis.results.schema.manifest import Manifest
-from analysis.results.storage.store import ResultsStore
-from analysis.verdict.latest import Excluded, Latest, figures, newest_searches, objective_of_search
+from analysis.verdict.latest import Excluded, Latest, SearchReader, figures, newest_searches, objective_of_search
 
 
 def read_history(
-    store: ResultsStore, runs: Iterable[Manifest], most: int
+    reader: SearchReader, runs: Iterable[Manifest], most: int
 ) -> tuple[dict[str, tuple[Latest, ...]], tuple[Excluded, ...]]:
     """By stack, the newest variant at each of its last commits, at most so many, the newest first. Reads rows.
 
@@ -31,7 +30,7 @@ def read_history(
         for found in newest_first:
             key = f"{stack} {found[-1].git_commit}"
             searches[key], objectives[key] = found, objective_of_search(newest_first[0][-1])
-    known, excluded = figures(store, searches, objectives)
+    known, excluded = figures(reader, searches, objectives)
     history: dict[str, tuple[Latest, ...]] = defaultdict(tuple)
     for latest in known.values():
         history[latest.newest.stack] += (latest,)

@@ -21,7 +21,7 @@ from analysis.statistics.estimate import Price, known_price_of
 from analysis.statistics.read import UNKNOWN_REASON
 from analysis.verdict.capacity import Capacity, Told, capacities
 from analysis.verdict.variants import variant_key
-from analysis.verdict.verdict import read_and_judge
+from analysis.verdict.verdict import Judged, read_and_judge
 
 # What a change may change on purpose, besides the variant; the other conditions must be equal in two measurements.
 # A search that is not used, and why.
@@ -80,7 +80,29 @@ class Latest:
         }
 
 
-def read_latest(store: ResultsStore, runs: Iterable[Manifest]) -> tuple[dict[str, Latest], tuple[Excluded, ...]]:
+class SearchReader:
+    """What the searches in a store say of a capacity, of which each is read once for an objective."""
+
+    def __init__(self, store: ResultsStore) -> None:
+        self._store = store
+        self._judged: dict[tuple[str, Objective], Judged] = {}
+
+    def told_of(self, runs: Iterable[Manifest], objective: Objective) -> tuple[tuple[Told, ...], tuple[Excluded, ...]]:
+        """The runs that say something of the capacity at the objective, and what; and the others. Reads their rows."""
+        runs = tuple(runs)
+        unread = tuple(run for run in runs if (run.run_id, objective) not in self._judged)
+        for judged in for_each(partial(read_and_judge, self._store, objective), unread):
+            self._judged[judged.manifest.run_id, objective] = judged
+        told, excluded = list[Told](), list[Excluded]()
+        for run in (self._judged[each.run_id, objective] for each in runs):
+            if run.reasons or not isinstance(run.said, Evidence):
+                excluded.append((run.manifest, run.why_excluded))
+            else:
+                told.append((run.manifest, run.said))
+        return tuple(told), tuple(excluded)
+
+
+def read_latest(reader: SearchReader, runs: Iterable[Manifest]) -> tuple[dict[str, Latest], tuple[Excluded, ...]]:
     """By stack, of the `runs` in the store, and the searches that are not used. Reads rows of the runs.
 
     A stack without a valid search is not in it.
@@ -88,15 +110,15 @@ def read_latest(store: ResultsStore, runs: Iterable[Manifest]) -> tuple[dict[str
     runs = tuple(runs)
     searches = newest_searches(runs)
     objectives = {stack: objective_of_search(runs[-1]) for stack, runs in searches.items()}
-    found, left_out = figures(store, searches, objectives)
+    found, left_out = figures(reader, searches, objectives)
     return found, (*unusable(runs), *left_out)
 
 
 def figures(
-    store: ResultsStore, searches: Mapping[str, Sequence[Manifest]], objectives: Mapping[str, Objective]
+    reader: SearchReader, searches: Mapping[str, Sequence[Manifest]], objectives: Mapping[str, Objective]
 ) -> tuple[dict[str, Latest], tuple[Excluded, ...]]:
     """Of each set of searches of a variant, of those under the conditions of its newest; and what is not used."""
-    read = {key: told_of(store, _like_the_newest(found), objectives[key]) for key, found in searches.items()}
+    read = {key: reader.told_of(_like_the_newest(found), objectives[key]) for key, found in searches.items()}
     told = {key: found for key, (found, _) in read.items() if found}
     known, _ = capacities(told)
     excluded = tuple(each for _, left_out in read.values() for each in left_out)
@@ -130,19 +152,6 @@ def _why_unusable(run: Manifest) -> tuple[str, ...]:
     if run.capacity and run.cost.hourly is None:
         return (f"{why_unpriced(run.cost)}, so its cost is not known",)
     return () if run.capacity else ("it found no capacity",)
-
-
-def told_of(
-    store: ResultsStore, runs: Iterable[Manifest], objective: Objective
-) -> tuple[tuple[Told, ...], tuple[Excluded, ...]]:
-    """The runs that say something of the capacity at the objective, and what; and the others. Reads their rows."""
-    told, excluded = list[Told](), list[Excluded]()
-    for run in for_each(partial(read_and_judge, store, objective), tuple(runs)):
-        if run.reasons or not isinstance(run.said, Evidence):
-            excluded.append((run.manifest, run.why_excluded))
-        else:
-            told.append((run.manifest, run.said))
-    return tuple(told), tuple(excluded)
 
 
 def latest(told: Sequence[Told], objective: Objective, capacity: Capacity) -> Latest:

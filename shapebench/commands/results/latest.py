@@ -8,7 +8,7 @@ from analysis.report.tables import Column, Table
 from analysis.results.storage.store import ResultsStore, Scan
 from analysis.verdict.change import Change, Side, read_changes
 from analysis.verdict.history import read_history
-from analysis.verdict.latest import Latest, read_latest
+from analysis.verdict.latest import Latest, SearchReader, read_latest
 from shapebench.output import CommandError, note, print_json, print_table, print_text
 from shapebench.skipped import excluded_json, note_excluded, note_skipped, skipped_json
 from stacks.files import stack_names
@@ -28,8 +28,9 @@ def print_latest(uri: str, stacks: Sequence[str], commits: int, *, as_json: bool
     scan = store.scan()
     _require_known(stacks, uri, scan)
     runs = [run for run in scan.manifests if not stacks or run.stack in stacks]
-    latest, excluded = read_latest(store, runs)
-    history, of_history = read_history(store, runs, commits) if commits else ({}, ())
+    reader = SearchReader(store)
+    latest, excluded = read_latest(reader, runs)
+    history, of_history = read_history(reader, runs, commits) if commits else ({}, ())
     excluded = tuple({run.run_id: (run, why) for run, why in (*of_history, *excluded)}.values())
     if as_json:
         found: dict[str, Any] = {"latest": {stack: each.to_dict() for stack, each in latest.items()}}

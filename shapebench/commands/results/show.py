@@ -134,8 +134,8 @@ def _print_text(run: Run, intervals: Mapping[str, Interval[float | None]], scan:
         print_text(f"imprecise: {manifest.capacity.imprecise_because}")
     print_table(_figures_table(run, intervals), f"\nFigures of the counted phase, {manifest.counted_phase}")
     print_text(
-        "In brackets: the 95 % interval of this run alone. It covers the minutes that were measured, not that a machine is"
-        " faster or slower at other hours; only other runs show that."
+        "In brackets: the 95 % interval of this run alone. It covers the minutes that were measured, not that a machine"
+        " is faster or slower at other hours; only other runs show that."
     )
     if sentence := requests_sentence(manifest, summary, intervals):
         print_text(sentence)

@@ -54,6 +54,20 @@ def test_the_history_of_a_stack_has_a_row_for_each_commit(stores):
     assert len(only_newest.splitlines()) == len(result.stdout.splitlines()) - 1
 
 
+def test_with_a_history_the_rows_of_each_run_are_read_once(stores, monkeypatch):
+    opened = []
+    row_files = ResultsStore.row_files
+
+    def counted(store, run, *more, **named):
+        opened.append(run.run_id)
+        return row_files(store, run, *more, **named)
+
+    monkeypatch.setattr(ResultsStore, "row_files", counted)
+    assert invoke("--results", stores[0], "--history", "5").exit_code == 0
+    assert len(opened) == 3
+    assert len(set(opened)) == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

@@ -1,12 +1,13 @@
 import pytest
 
 from analysis.verdict.history import read_history
+from analysis.verdict.latest import SearchReader
 from stacks.load.load_profiles import PROFILES
 from tests.unit.analysis.verdict.conftest import measure
 
 
 def read(store, most=5):
-    return read_history(store, store.scan().manifests, most)[0]
+    return read_history(SearchReader(store), store.scan().manifests, most)[0]
 
 
 def test_each_commit_has_the_figure_of_its_own_runs_the_newest_first(store):
@@ -52,6 +53,6 @@ def test_a_search_of_an_earlier_commit_whose_rows_are_damaged_is_named(store, tm
     first = min(store.scan().manifests, key=lambda run: run.run_id)
     for part in (tmp_path / "results").rglob(f"*{first.run_id}*/*.parquet"):
         part.write_bytes(b"damaged")
-    history, excluded = read_history(store, store.scan().manifests, 5)
+    history, excluded = read_history(SearchReader(store), store.scan().manifests, 5)
     assert [each.newest.git_commit[0] for each in history["8cpu-16gb"]] == ["b"]
     assert [run.run_id for run, _ in excluded] == [first.run_id]

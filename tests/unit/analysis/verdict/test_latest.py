@@ -4,14 +4,14 @@ from datetime import timedelta
 import pytest
 
 from analysis.results.schema.manifest import Validity
-from analysis.verdict.latest import read_latest
+from analysis.verdict.latest import SearchReader, read_latest
 from bench.stores.synthetic import STARTED_AT, make_manifest, make_search, write_run
 from stacks.load.load_profiles import PROFILES
 from tests.unit.analysis.verdict.conftest import measure
 
 
 def read(store):
-    return read_latest(store, store.scan().manifests)[0]
+    return read_latest(SearchReader(store), store.scan().manifests)[0]
 
 
 def test_the_latest_figure_is_that_of_the_newest_variant_over_all_of_its_deployments(store):
