@@ -29,7 +29,10 @@ PRINTING_MODULES = (
     *("skipped", "sweeps.command", "sweeps.plan"),
     *(
         f"commands.{name}"
-        for name in ("day", "doctor", "init", "model", "plan", "price", "report", "runs", "show", "verdict")
+        for name in (
+            *("planning.day", "planning.plan", "prices.price", "results.report", "results.runs", "results.show"),
+            *("results.verdict", "setup.doctor", "setup.init", "setup.model"),
+        )
     ),
 )
 COMMANDS = {
