@@ -20,7 +20,7 @@ _RATES, _SLOPES = 400, 40
 # The slope before any data is log-normal. The waiting time of a queue has an exponential tail, whose rate is as the
 # share s of the time that the queue is idle (Kingman 1962), so log(share of misses) changes with log(rate) as
 # log(1 / share) / s. Such a queue remembers for 1 / s² (Whitt, Planning queueing simulations, Management Science 35,
-# 1989), and bursts of misses are as long, so s is as 1 / √dispersion. Of 50 simulated servers the slope grows only with
+# 1989), and bursts of misses are as long, so s is as 1 / √dispersion. Of 43 simulated servers the slope grows only with
 # the root of log(1 / share), since bursts of rarer misses are shorter. Where misses come one by one, any slope may be:
 # the standard deviation grows by its part of the dispersion. Failures have a slope of their own.
 _SLOPE_OF_BURSTS, _SLOPE_OF_FAILURES, _SLOPE_SD = 1.3, 12.0, 0.5

@@ -81,6 +81,7 @@ class Production:
 
     `machines` are the shapes that nodes may have, the cheapest day first; none outside of GKE, where whoever owns the
     nodes chooses them. `left_out` are the machine types of other variants, each with the reason why not.
+    `starts_s` are the starts of the variant's pods that its runs recorded, which the start-up probe rests on.
     """
 
     day: Day
@@ -88,6 +89,7 @@ class Production:
     fleet: FleetDay
     name: str
     args: TfServingArgs
+    starts_s: tuple[float, ...]
     replicas: Replicas
     machines: tuple[NodeShape, ...]
     left_out: tuple[tuple[str, str], ...]
@@ -101,11 +103,6 @@ class Production:
     def run(self) -> Manifest:
         """The newest run of the variant."""
         return self.variant.offer.ranked.variant.newest
-
-    @property
-    def starts_s(self) -> tuple[float, ...]:
-        """The starts of the variant's pods that its runs recorded, which the start-up probe rests on."""
-        return recorded_starts_s(self.variant.offer.ranked.variant.manifests)
 
 
 def choose(day: Day, place: Place) -> Production:
@@ -123,14 +120,15 @@ def choose(day: Day, place: Place) -> Production:
             " deployment to what `shapebench day` says"
         )
     name = place.name or _name_of(run.serving.model.name)
-    longest_start_s = max(recorded_starts_s(variant.offer.ranked.variant.manifests), default=0)
-    args = _serving_args(run, int(variant.offer.uploaded_bytes), longest_start_s, name, place)
+    starts_s = recorded_starts_s(variant.offer.ranked.variant.manifests)
+    args = _serving_args(run, int(variant.offer.uploaded_bytes), max(starts_s, default=0), name, place)
     pod = args.pod
     assert pod is not None  # a run with seedFaithful is refused
     fleet = next(each for each in variant.fleets if variant.cpu_percent or each.target_percent is None)
     # The runs that are ranked together are all of one platform.
     machines, left_out = _machines(day.variants, pod, args.model) if run.platform == "gke" else ((), ())
-    return Production(day, variant, fleet, name, args, _replicas(day, fleet, run.shape, pod), machines, left_out)
+    replicas = _replicas(day, fleet, run.shape, pod)
+    return Production(day, variant, fleet, name, args, starts_s, replicas, machines, left_out)
 
 
 def _name_of(model_name: str) -> str:
@@ -170,7 +168,7 @@ def _serving_args(run: Manifest, model_bytes: int, longest_start_s: float, name:
         variant=serving,
         threads=RequestThreads(serving.grpc_threads or threads.grpc, serving.rest_threads or threads.rest),
         access=ClusterAccess(),
-        # In whole periods of the probe.
+        # In tens of seconds: whole periods of the probe.
         least_load_limit_s=10 * math.ceil(START_FACTOR * longest_start_s / 10),
         bucket=BucketAccess(PLAIN_GENERATOR_IMAGE, service_account=name) if "://" in place.model_uri else None,
     )

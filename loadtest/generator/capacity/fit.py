@@ -1,7 +1,8 @@
 """The capacity that the steps of a search suggest, and how certain it is. Standard library only.
 
 It decides only which rate comes next and when the search ends: the capacity that is reported is estimated from the rows
-(analysis.capacity.fit), by the same line with finer numbers and a narrower interval.
+(analysis.capacity.fit), by such a line with finer numbers, a slope that depends on the allowed share, and a narrower
+interval.
 """
 
 import math
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 
 from loadtest.generator.capacity.step import Counts, windows_s
 
-# A test holds these constants, but for the deviation, equal to those of analysis.capacity.fit, which the pod lacks.
 # The slope before any data is log-normal about a multiple of the square root of the dispersion; of failures, about 12.
+# A test holds _SLOPE_OF_FAILURES, _NEAR and _MOST equal to those of analysis.capacity.fit, which the pod lacks.
 _SLOPE_OF_BURSTS, _SLOPE_OF_FAILURES, _SLOPE_SD = 2.0, 12.0, 0.6
 _DEVIATIONS = tuple(step / 5 for step in range(-12, 13))
 _RATES = 120
