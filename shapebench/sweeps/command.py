@@ -92,7 +92,7 @@ def _run(settings: SweepSettings, expected: Mapping[str, Expected], request: Req
     _write_made(settings)
     with closing(Journal.create(SWEEPS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}", settings)) as journal:
         note(f"If the sweep is interrupted, go on with: shapebench sweep --resume {journal.sweep_id}")
-        return _to_the_end(journal, request, _grid_usd(settings, estimated))
+        return _to_the_end(journal, request, expected, _grid_usd(settings, estimated))
 
 
 def _write_made(settings: SweepSettings) -> None:
@@ -178,8 +178,8 @@ def _resume(request: Request) -> int:
         state = SweepState.of(kept.candidates, journal.records, journal.resumptions)
         try:
             _write_made(kept)
-            _agree_to_go_on(journal, state, request)
-            return _to_the_end(journal, request, None)
+            expected = _agree_to_go_on(journal, state, request)
+            return _to_the_end(journal, request, expected, None)
         except (CommandError, FleetError, JournalError, SettingsError) as error:
             # A limit that was not agreed to is none of the next resumption.
             with suppress(JournalError):
@@ -187,8 +187,8 @@ def _resume(request: Request) -> int:
             raise CommandError(f"{error}{_up_from_before(state.up)}") from None
 
 
-def _agree_to_go_on(journal: Journal, state: SweepState, request: Request) -> None:
-    """Set the limits that are given, and ask; raises CommandError without consent."""
+def _agree_to_go_on(journal: Journal, state: SweepState, request: Request) -> Mapping[str, Expected]:
+    """Set the limits that are given, and ask; raises CommandError without consent. Returns what is known of stacks."""
     if request.options:
         limits = {name: request.options.get(name, getattr(journal.settings, name)) for name in _LIMITS}
         read_limits(limits)
@@ -202,6 +202,7 @@ def _agree_to_go_on(journal: Journal, state: SweepState, request: Request) -> No
         print_rest(journal, state, expected, _estimate(settings, expected))
         if not request.yes:
             _require_consent("Go on, and create the stacks that are needed?")
+    return expected
 
 
 def _estimate(settings: SweepSettings, expected: Mapping[str, Expected]) -> SweepEstimate | None:
@@ -231,9 +232,9 @@ def _journals() -> list[Path]:
     return sorted({path.parent for name in (FILE, STACKS_FILE) for path in SWEEPS.glob(f"*/{name}")})
 
 
-def _to_the_end(journal: Journal, request: Request, grid_usd: float | None) -> int:
+def _to_the_end(journal: Journal, request: Request, expected: Mapping[str, Expected], grid_usd: float | None) -> int:
     settings = journal.settings
-    fleet = PulumiFleet(journal.sweep_id, journal.folder, settings.results, settings.max_hours)
+    fleet = PulumiFleet(journal.sweep_id, journal.folder, settings.results, settings.max_hours, expected)
     is_rehearsal = all(load_settings(each.stack).platform == "local" for each in settings.candidates)
     outcome, was_cut_off = run_journal(journal, fleet, request.report)
     disturbed = _disturbed(journal)

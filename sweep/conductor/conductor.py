@@ -169,7 +169,8 @@ class Conductor:
 
 def expectations(settings: SweepSettings, expected_of: Callable[[str], Expected]) -> dict[str, Expected]:
     """What is known of the stacks of a sweep; raises LastingError where a price is missing that is needed."""
-    expected = {candidate.stack: expected_of(candidate.stack) for candidate in settings.candidates}
+    stacks = dict.fromkeys(candidate.stack for candidate in settings.candidates)
+    expected = {stack: expected_of(stack) for stack in stacks}
     for stack, of in expected.items():
         if of.usd_hourly is None:
             raise LastingError(

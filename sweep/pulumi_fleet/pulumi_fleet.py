@@ -2,10 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from analysis.results.storage.store import ResultsStore
@@ -15,7 +16,6 @@ from stacks.files import load_config, settings_in, store_uri
 from stacks.settings import Settings
 from sweep.fleet import Expected, FleetError, LastingError, Progress, Report
 from sweep.pulumi_fleet import teardown
-from sweep.pulumi_fleet.expected import expected_of
 from sweep.pulumi_fleet.google import interrupted_creations
 from sweep.pulumi_fleet.quota import room_of
 from sweep.pulumi_fleet.results import NothingMeasuredError, lost, measured, run_of
@@ -42,12 +42,20 @@ class PulumiFleet:
 
     `folder` is the sweep's: logs, and the stack files of its updates, so that the user's own stay as they are.
     `results` is a folder or a URI. `max_hours` is the longest that the sweep may take, for the lease of a stack in
-    Google Cloud; without it, the lease is that of the stack's file.
+    Google Cloud; without it, the lease is that of the stack's file. `expected` has the stacks that may be measured,
+    with the prices that were agreed to.
     """
 
-    def __init__(self, sweep_id: str, folder: Path, results: str, max_hours: float | None = None) -> None:
+    def __init__(
+        self,
+        sweep_id: str,
+        folder: Path,
+        results: str,
+        max_hours: float | None = None,
+        expected: Mapping[str, Expected] = MappingProxyType({}),
+    ) -> None:
         private_folder(folder)
-        self._sweep_id, self._max_hours = sweep_id, max_hours
+        self._sweep_id, self._max_hours, self._expected = sweep_id, max_hours, expected
         # Pulumi runs in the checkout, this process perhaps elsewhere.
         self._results = store_uri(results, Path.cwd())
         self._place = Place(ROOT, folder, activated_environment(ROOT))
@@ -56,7 +64,7 @@ class PulumiFleet:
         self._threads = ThreadPoolExecutor(_MOST_TASKS, thread_name_prefix="stack")
 
     def expected(self, stack: str) -> Expected:
-        return expected_of(stack)
+        return self._expected[stack]
 
     async def check(self, stacks: Collection[str]) -> None:
         for stack in stacks:

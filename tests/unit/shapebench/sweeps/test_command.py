@@ -17,13 +17,17 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from analysis.results.schema.manifest import Cost
 from shapebench.cli import app
 from shapebench.sweeps import command, report
 from stacks import files
+from stacks.machines.shapes import NodeShape
 from sweep.asked import read_settings
 from sweep.conductor.snapshot import Observer
-from sweep.fleet import LastingError, Report
+from sweep.fleet import Expected, LastingError, Report
 from sweep.journal.database import Database
+from sweep.pulumi_fleet import expected
+from sweep.pulumi_fleet.pulumi_fleet import PulumiFleet
 from sweep.room import Room
 from sweep.simulation.cloud import Cloud
 from sweep.simulation.event_loop import VirtualTimeLoop
@@ -122,6 +126,28 @@ def test_a_sweep_ends_with_the_cheapest_and_nothing_up(use: Use, cloud: Cloud) -
     assert "was saved" in result.stdout
     assert "costs 0.74 USD an hour while it is up" in result.stderr
     assert cloud.up_since_s == {}
+
+
+def test_each_stack_is_priced_once(use: Use, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    presses, pulumi_fleet, kept_cost = use(cloud), PulumiFleet, expected.kept_cost
+    priced: list[int] = []
+
+    class PricedAsPulumis(Fleet):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(cloud, presses)
+            self._pulumis = pulumi_fleet(*given)
+
+        def expected(self, stack: str) -> Expected:
+            return self._pulumis.expected(stack)
+
+    def counted(platform: str, shape: NodeShape, *more: Any) -> Cost:
+        priced.append(shape.vcpus)
+        return kept_cost(platform, shape, *more)
+
+    monkeypatch.setattr(command, "PulumiFleet", PricedAsPulumis)
+    monkeypatch.setattr(expected, "kept_cost", counted)
+    assert invoke(*AXES, "--yes").exit_code == 0
+    assert sorted(priced) == [2, 8]
 
 
 def test_a_sweep_stores_where_the_other_commands_read_and_one_that_is_resumed_elsewhere_where_it_began(
