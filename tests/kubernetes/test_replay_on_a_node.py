@@ -16,13 +16,14 @@ from analysis.results.schema.manifest import Manifest
 from shapebench.cli import app
 from stacks.load.load_profiles import TrafficCurve
 from tests.engine.harness import Stack, stack_in_cluster
-from tests.engine.measured_models import MODELS
 from tests.kubernetes.own_images import OwnImages
 from tests.support.node.single_node import SingleNode
 
 NAMESPACE = "replay-on-a-node"
 MODEL, NODES = "table", 3
-SEARCH = {"profile": "capacity", "lowestRps": 5, "highestRps": 3000, "precision": 0.1, "durationS": 60}
+# Of many instances, so that the servers compute most of what a request takes, and the generator's core is no limit.
+REQUEST = {"instances": 400 * [{"age": [40.0], "income": [0.0, 1.0, 2.0, 3.0], "country": [7]}]}
+SEARCH = {"profile": "capacity", "lowestRps": 2, "highestRps": 1000, "precision": 0.1, "durationS": 90}
 # Of all vCPUs of a node, of which a pod may use an eighth.
 TARGET_PERCENT, CPU_LIMIT = 7, 0.25
 LIMIT = "400ms"
@@ -36,8 +37,11 @@ def stack(
 ) -> Iterator[Stack]:
     node.wait_for_metrics()
     settings, folder = images.settings(NAMESPACE, MODEL), tmp_path_factory.mktemp("stack")
+    recorded = folder / "requests.jsonl"
+    recorded.write_text(json.dumps(REQUEST))
     with stack_in_cluster("replay", folder, node.kubeconfig, settings, SEARCH, nodes=2) as stack:
-        stack.config["model"] = {"path": str(models / MODEL)} | MODELS[MODEL].settings
+        stack.config["model"] = {"path": str(models / MODEL)}
+        stack.config["payload"] = {"path": str(recorded)}
         stack.config["serving"] |= {"cpuLimit": CPU_LIMIT}
         stack.config["objective"] = {"p95": LIMIT}
         yield stack
