@@ -10,7 +10,6 @@ Beside them a race that does not know the models, on stacks that keep their node
 """
 
 import math
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -33,6 +32,7 @@ from analysis.verdict.variants import variant_key
 from analysis.verdict.verdict import Judged, verdict_of
 from bench.figures import Figure, argument_parser, progress, report, start
 from bench.fleets.lotteries import MIXES, LotterySweep, NotTold, lottery_sweep
+from bench.fleets.same_runs import ROUNDING, claimed_more
 from bench.stores.synthetic import STARTED_AT, make_manifest
 from stacks.load.load_profiles import PROFILES
 from sweep.simulation.cloud import Cloud
@@ -48,9 +48,6 @@ _RIVALS = (0.9, 1.1)
 _BY_CHANCE, _ALWAYS = "by-chance", "always"
 _OBJECTIVE = Objective(latency_ms=400)
 _WITHIN = 0.05
-# What a claim of a sweep says, which it rounds.
-_CLAIM = re.compile(r"(?:costs at most|may cost up to) (?P<most>[\d.]+) % more than the cheapest")
-_ROUNDING = 0.005
 _RPS_A_NODE = 20.0
 # Nodes of one CPU model, deployments on the same nodes, runs of a deployment.
 _NODE_SD, _DEPLOYMENT_SD, _RUN_SD = 0.03, 0.02, 0.01
@@ -167,20 +164,19 @@ def _swept(sweep: LotterySweep, world: World, strategy: Strategy) -> Swept:
         last = simulate(Path(folder) / "sweep", sweep.settings, Cloud(world), strategy).last
     [objective] = last.objectives
     assert objective.leader
-    claimed = _CLAIM.search(objective.claim)
     more = sweep.costs[objective.leader.candidate.key] / min(sweep.costs.values()) - 1
-    return Swept(more, float(claimed["most"]) / 100 if claimed else 0.0, last.usd, last.finished_runs)
+    return Swept(more, claimed_more(objective), last.usd, last.finished_runs)
 
 
 def _sweep_figures(name: str, swept: Sequence[tuple[Swept, Swept]]) -> Iterator[Figure]:
     now, before = ([pair[at] for pair in swept] for at in (0, 1))
     yield Figure(f"{name}: chosen within 5 %", _percent(each.more <= _WITHIN for each in now), "%", ">= 95")
-    yield Figure(f"{name}: claim false", _percent(each.more > each.claimed + _ROUNDING for each in now), "%", "<= 5")
+    yield Figure(f"{name}: claim false", _percent(each.more > each.claimed + ROUNDING for each in now), "%", "<= 5")
     yield Figure(f"{name}: claims at most 5 %", _percent(each.claimed <= _WITHIN for each in now), "%")
     yield Figure(f"{name}: runs, median", float(np.median([each.runs for each in now])), "")
     yield Figure(f"{name}: dollars, median", float(np.median([each.usd for each in now])), "USD")
     yield Figure(f"{name}: before, chosen within 5 %", _percent(each.more <= _WITHIN for each in before), "%")
-    yield Figure(f"{name}: before, claim false", _percent(each.more > each.claimed + _ROUNDING for each in before), "%")
+    yield Figure(f"{name}: before, claim false", _percent(each.more > each.claimed + ROUNDING for each in before), "%")
     yield Figure(f"{name}: before, dollars, median", float(np.median([each.usd for each in before])), "USD")
 
 

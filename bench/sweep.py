@@ -4,6 +4,8 @@ Whole sweeps by the conductor, on the simulated fleets of bench.fleets.sweeps. T
 single-stage procedure needs for the same promise when the variance of each fleet is known: a real grid does not know
 it. Dollars include creating and destroying clusters.
 
+Sweeps with other runs, candidates and spreads are held beside a verdict on the same runs (bench.fleets.same_runs).
+
 Sweeps of 40 machine types (bench.fleets.machines) are run twice: with what public benchmarks say of their CPUs, and
 with every stack measured.
 """
@@ -23,6 +25,7 @@ from bench.figures import Figure, argument_parser, progress, report, start
 from bench.fleets.bare_sweeps import TYPICAL, Played, play
 from bench.fleets.chaos import chaos_problems
 from bench.fleets.machines import MachineSweep, machine_sweep
+from bench.fleets.same_runs import disagreements
 from bench.fleets.sweeps import STACKS, TRUTHS, fleet, many, published
 from sweep.candidates import Candidate
 from sweep.conductor.snapshot import Outcome
@@ -35,7 +38,7 @@ from sweep.strategies.race import Race
 from sweep.strategies.single_stage import blocks_needed
 from sweep.tasks import Length
 
-SMALLEST = ("--fleets", "1", "--chaos", "1", "--mixed", "1", "--machines", "1")
+SMALLEST = ("--fleets", "1", "--chaos", "1", "--mixed", "1", "--machines", "1", "--stores", "2")
 _WITHIN = 0.05
 # Of so many fleets one has 720 variants, too, and on one a grid is simulated.
 _MANY_SHARE, _GRID_SHARE = 20, 40
@@ -76,6 +79,7 @@ def main() -> None:
     parser.add_argument("--chaos", type=int, default=500, help="sweeps that are cut off (default: %(default)s)")
     parser.add_argument("--mixed", type=int, default=200, help="races of 60 candidates (default: %(default)s)")
     parser.add_argument("--machines", type=int, default=300, help="sweeps of 40 types (default: %(default)s)")
+    parser.add_argument("--stores", type=int, default=500, help="held beside a verdict (default: %(default)s)")
     parser.add_argument("--first-seed", type=int, default=20_000, help="of the fleets (default: %(default)s)")
     arguments = start(parser, ["numpy", "scipy"])
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.fleets)
@@ -88,8 +92,10 @@ def main() -> None:
         machines = range(arguments.first_seed, arguments.first_seed + arguments.machines)
         priors = list(_shown("40 machine types", processes.map(with_prior, machines), len(machines)))
         chaos = list(_shown("cut off", processes.map(_problems, range(arguments.chaos)), arguments.chaos))
+        verdicts = list(_shown("verdicts", processes.map(disagreements, range(arguments.stores)), arguments.stores))
     problems = [problem for found in chaos for problem in found]
-    for problem in problems:
+    disagreed = [disagreement for found in verdicts for disagreement in found]
+    for problem in problems + disagreed:
         progress(problem)
     figures = [
         *_figures("15 variants", races, "<= 25"),
@@ -103,6 +109,7 @@ def main() -> None:
         ),
         *_prior_figures(priors),
         Figure(f"{arguments.chaos} sweeps that are cut off: problems", len(problems), "", "<= 0"),
+        Figure(f"{arguments.stores} sweeps: claims that a verdict does not make", len(disagreed), "", "<= 0"),
     ]
     report("sweep", figures)
 

@@ -1,18 +1,40 @@
 """What the runs of a sweep say by the comparison of `analysis.statistics`, as a verdict on the same runs does."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from analysis.statistics.best import compare_with_best
 from analysis.statistics.cpu_models import Draw, Pool
 from analysis.statistics.deployments import MACHINES_SD, PRIOR_SD, Effects, fit_effects
 from analysis.statistics.deployments import Observation as DeployedRun
+from analysis.statistics.estimate import Z
 from analysis.statistics.lottery import Lottery, draw_lottery
-from sweep.strategies.text import between_deployments, between_machines, over_cpus
+from sweep.strategies.text import at_most_more, between_deployments, between_machines, over_cpus
 from sweep.strategy import Observation
 
 # The key of a candidate, and one of its runs.
 Run = tuple[str, Observation]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a verdict on the same runs says of the candidate that was chosen, and which others may be the best."""
+
+    claim: str
+    may_be_best: frozenset[str]
+
+
+def compare(runs: Sequence[Run], chosen: str) -> Compared:
+    """Compare the candidates that have a cost, one of which is `chosen`."""
+    effects = effects_of(runs)
+    assert effects, f"{chosen} has no cost"
+    standings = compare_with_best(effects.means)
+    assumption = _assumption_of(effects, next(run.deployment_sd for key, run in runs if key == chosen))
+    claim = at_most_more(standings[chosen].at_most_more, assumption, _unknown(runs, effects, chosen))
+    others = standings.keys() - {chosen}
+    return Compared(claim + _cpus_claimed(runs), frozenset(key for key in others if standings[key].may_be_best))
 
 
 def effects_of(runs: Iterable[Run]) -> Effects | None:
@@ -49,19 +71,6 @@ def lottery_of(runs: Sequence[Run]) -> Lottery | None:
     return draw_lottery(draws, others, pools)
 
 
-def assumption_of(effects: Effects, deployment_sd: float) -> str | None:
-    """What a comparison of these candidates rests on besides the runs; None where these are enough."""
-    if not effects.compared.is_prior:
-        return None
-    return between_deployments(deployment_sd) if effects.compared is effects else between_machines(MACHINES_SD)
-
-
-def cpus_claimed(runs: Sequence[Run]) -> str:
-    """What a claim says of the CPU models that nodes got by chance; empty where none did."""
-    pools = _pools(runs).items()
-    return "".join(over_cpus(name, pool.nodes, pool.not_seen) for name, pool in pools if pool.is_lottery)
-
-
 def _deployed(key: str, run: Observation, log_value: float) -> DeployedRun:
     """Each run of a sweep has a deployment of its own, which has the number of the run."""
     return DeployedRun(key, str(run.order), log_value, run.log_error, run.machines)
@@ -75,3 +84,26 @@ def _pools(runs: Sequence[Run]) -> dict[str, Pool]:
         nodes[drawn.pool] |= dict(drawn.nodes)
         models[drawn.pool] = drawn.models
     return {name: Pool.of(seen.values(), models[name]) for name, seen in nodes.items()}
+
+
+def _assumption_of(effects: Effects, deployment_sd: float) -> str | None:
+    """What a comparison of these candidates rests on besides the runs; None where these are enough."""
+    if not effects.compared.is_prior:
+        return None
+    return between_deployments(deployment_sd) if effects.compared is effects else between_machines(MACHINES_SD)
+
+
+def _unknown(runs: Sequence[Run], effects: Effects, chosen: str) -> int:
+    """How many candidates without a cost may be cheaper than the chosen one, by the lower bounds of their costs."""
+    mean = effects.means[chosen]
+    bounds: dict[str, float] = {}
+    for key, run in runs:
+        if key not in effects.means:
+            bounds[key] = max(run.log_cost, bounds.get(key, run.log_cost))
+    return sum(bound < mean.log_value + Z * math.sqrt(mean.variance) for bound in bounds.values())
+
+
+def _cpus_claimed(runs: Sequence[Run]) -> str:
+    """What a claim says of the CPU models that nodes got by chance; empty where none did."""
+    pools = _pools(runs).items()
+    return "".join(over_cpus(name, pool.nodes, pool.not_seen) for name, pool in pools if pool.is_lottery)

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
 
 from analysis.statistics.deployments import POOLED_DEGREES, PRIOR_DEGREES
-from analysis.statistics.estimate import LEVEL
 from sweep.strategy import Observation
 
 Floats = npt.NDArray[np.float64]
@@ -89,13 +87,6 @@ class CostEvidence:
         chances /= chances.sum()
         return chances
 
-    def most_dearer(self, racing: Sequence[int], leader: int) -> float:
-        """By how much the leader may be dearer than any other that races, as a logarithm: 95 %, for all together."""
-        others = [at for at in racing if at != leader]
-        critical = -stdtrit(self._joint_degrees(leader)[others], (1 - LEVEL) / len(others))
-        half = critical / np.sqrt(self._joint(leader)[others])
-        return float((self.means[leader] - self.means[others] + half).max())
-
     def _joint(self, leader: int | np.intp) -> Floats:
         """The information on how much each differs from the leader."""
         with np.errstate(divide="ignore"):
@@ -141,11 +132,6 @@ class Runs:
     def degrees_of_freedom(self) -> float:
         """Those of how much the runs of one candidate differ."""
         return float(np.maximum(self.counts - 1, 0).sum())
-
-    @property
-    def is_assumed(self) -> bool:
-        """Whether the assumption of the spread between deployments outweighs what the runs tell of it."""
-        return self.degrees_of_freedom < PRIOR_DEGREES
 
     def evidence(self, mixes: Floats | None = None, mix_degrees: float = math.inf) -> CostEvidence:
         measured = self.counts > 0

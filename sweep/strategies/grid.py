@@ -3,12 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from analysis.statistics.best import compare_with_best
-from analysis.statistics.deployments import Mean
-from analysis.statistics.estimate import Z
-from sweep.strategies.compared import assumption_of, cpus_claimed, effects_of
+from sweep.strategies.compared import compare, effects_of
 from sweep.strategies.single_stage import blocks_needed
-from sweep.strategies.text import at_most_more, dearer, no_rate, no_rival, none_chosen
+from sweep.strategies.text import dearer, no_rate, no_rival, none_chosen
 from sweep.strategy import Decision, Observation, Standing
 from sweep.tasks import Length
 
@@ -34,31 +31,18 @@ class Grid:
             return Decision(dict.fromkeys(observed, Standing.racing), {}, leader, "", log_costs=costs)
         standings = dict.fromkeys(observed, Standing.eliminated)
         why = {key: no_rate(len(observed[key])) for key in observed if key not in means}
-        if leader is None or effects is None:
+        if leader is None:
             return Decision(standings, why, None, none_chosen())
         standings[leader] = Standing.chosen
         for key in means.keys() - {leader}:
             why[key] = dearer(math.expm1(costs[key] - costs[leader]), len(observed[key]))
         if len(observed) == 1:
             return Decision(standings, why, leader, no_rival(), log_costs=costs)
-        compared = compare_with_best(means)
-        claim = at_most_more(
-            compared[leader].at_most_more,
-            assumption_of(effects, observed[leader][0].deployment_sd),
-            unknown=_unknown(observed, means, leader),
-        ) + cpus_claimed(runs)
-        open_ones = frozenset(key for key in means.keys() - {leader} if compared[key].may_be_best)
-        return Decision(standings, why, leader, claim, open_ones, costs)
+        compared = compare(runs, leader)
+        return Decision(standings, why, leader, compared.claim, compared.may_be_best, costs)
 
     def length(self, block: int, candidates: int) -> Length:  # noqa: ARG002 (blocks are alike)
         return Length.full
 
     def most_blocks(self, candidates: int) -> int:
         return self._blocks or blocks_needed(candidates, self._within)
-
-
-def _unknown(observed: Mapping[str, Sequence[Observation]], means: Mapping[str, Mean], leader: str) -> int:
-    """How many candidates without a cost may be cheaper than the leader, by the lower bounds of their costs."""
-    least = means[leader].log_value + Z * math.sqrt(means[leader].variance)
-    bounds = [max(run.log_cost for run in runs) for key, runs in observed.items() if key not in means and runs]
-    return sum(bound < least for bound in bounds)

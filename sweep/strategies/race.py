@@ -6,16 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.statistics.best import compare_with_best
-from analysis.statistics.estimate import Z
 from sweep.prior import StackPrior
-from sweep.strategies.compared import assumption_of, cpus_claimed, effects_of, lottery_of
+from sweep.strategies.compared import compare, lottery_of
 from sweep.strategies.evidence import NEAR_ERROR, CostEvidence, Runs
 from sweep.strategies.foreseen import Foreseen
 from sweep.strategies.single_stage import blocks_needed
 from sweep.strategies.text import (
-    at_most_more,
-    between_deployments,
     dearer,
     foreseen_dearer,
     no_rate,
@@ -35,7 +31,7 @@ _FORESEEN_ERROR = 0.01
 
 
 class Race:
-    """With 95 % certainty the chosen candidate costs at most `within` more than the best, whenever the race ends.
+    """In 95 % of races the chosen candidate costs at most `within` more than the best. Claimed is what a verdict says.
 
     It decides after each run, from the runs up to it in the order in which they ended, so what was eliminated stays so.
     Runs of any length and of any block count, each by its information (docs/adr/0057). What `priors` say of candidates,
@@ -93,12 +89,11 @@ class _Progress:
         self._evidence = self._costs.evidence()
         self._runs = [0] * len(keys)
         self._why: dict[int, str] = {}
-        self._bounds: dict[int, float] = {}
         self._leader: int | None = None
         self._claim = ""
         self._spared: set[int] = set()
-        # Eliminated because the race ended, not because another is certainly cheaper.
-        self._open_ones: set[int] = set()
+        # Of those that were eliminated, by the comparison that the claim is from.
+        self._may_be_best: frozenset[str] = frozenset()
         # Each that is eliminated as unlikely takes its chance of being the best from the error; half of it at most.
         self._error_left = NEAR_ERROR
 
@@ -106,14 +101,13 @@ class _Progress:
         at = self._at[key]
         self.seen.append((key, run))
         self._runs[at] += 1
-        if run.is_bound:
-            self._bounds[at] = max(run.log_cost, self._bounds.get(at, run.log_cost))
-        else:
+        if not run.is_bound:
             self._costs.add(at, run)
         evidence = self._evidence = self._evidence_now()
         if at in self._spared:
             self._no_longer_spared(at)
         if self._claim:
+            self._compare()
             return
         if not self._costs.counts[at] and self._runs[at] >= min(_BOUNDS, self._most_blocks):
             self._why.setdefault(at, no_rate(self._runs[at]))
@@ -127,7 +121,7 @@ class _Progress:
                 self._spare(self._foreseen.after(evidence), self._leader)
             self._judge(evidence, self._leader)
         elif not self._racing():
-            self._claim = none_chosen()
+            self._compare()
 
     def decision(self) -> Decision:
         standings = dict.fromkeys(self.keys, Standing.racing)
@@ -137,9 +131,8 @@ class _Progress:
             standings[leader] = Standing.chosen
         why = {self.keys[at]: text for at, text in self._why.items()}
         claim = self._claim + not_measured(len(self._spared)) if self._claim and self._spared else self._claim
-        open_ones = frozenset(self.keys[at] for at in self._open_ones)
         costs = {self.keys[at]: float(self._evidence.means[at]) for at in np.flatnonzero(self._evidence.information)}
-        return Decision(standings, why, leader, claim, open_ones, costs)
+        return Decision(standings, why, leader, claim, self._may_be_best, costs)
 
     def _evidence_now(self) -> CostEvidence:
         """Of the costs that are expected over the CPU models, where nodes get these by chance."""
@@ -185,33 +178,24 @@ class _Progress:
         racing = self._racing()
         lead = evidence.chances(racing, leader, self._log_within)[racing.index(leader)]
         if self._costs.counts[racing].all() and 1 - lead <= self._error_left:
-            self._choose(evidence, leader, self._log_within, "too close to matter")
+            self._choose(evidence, leader, "too close to matter")
         elif all(self._runs[at] >= self._most_blocks for at in racing):
-            at_most = max(self._log_within, evidence.most_dearer(racing, leader))
-            self._choose(evidence, leader, at_most, "not certain, but there are no more blocks")
+            self._choose(evidence, leader, "not certain, but there are no more blocks")
 
-    def _choose(self, evidence: CostEvidence, leader: int, log_within: float, why: str) -> None:
-        self._open_ones = set(self._racing()) - {leader}
-        for at in self._open_ones:
+    def _choose(self, evidence: CostEvidence, leader: int, why: str) -> None:
+        for at in set(self._racing()) - {leader}:
             self._why[at] = f"{self._dearer(evidence, at, leader)}: {why}"
-        if len(self.keys) == 1:
+        self._compare()
+
+    def _compare(self) -> None:
+        """The claim, from all runs: those that were under way when one was chosen count, too, once they end."""
+        if self._leader is None:
+            self._claim = none_chosen()
+        elif len(self.keys) == 1:
             self._claim = no_rival()
         else:
-            self._claim = self._claim_of(math.expm1(log_within), evidence, leader) + cpus_claimed(self.seen)
-
-    def _claim_of(self, more: float, evidence: CostEvidence, leader: int) -> str:
-        """That the leader costs at most so much more; of stacks with nodes of their own, what a verdict says of it."""
-        deployment_sd, unknown = self.seen[-1][1].deployment_sd, self._unknown(evidence, leader)
-        effects = effects_of(self.seen)
-        if effects and effects.compared is not effects and (assumption := assumption_of(effects, deployment_sd)):
-            standing = compare_with_best(effects.means)[self.keys[leader]]
-            return at_most_more(max(more, standing.at_most_more), assumption, unknown)
-        return at_most_more(more, between_deployments(deployment_sd) if self._costs.is_assumed else None, unknown)
-
-    def _unknown(self, evidence: CostEvidence, leader: int) -> int:
-        """How many candidates without a cost may be cheaper than the leader, by the lower bounds of their costs."""
-        least = evidence.means[leader] + Z * math.sqrt(float(evidence.covariances([leader])[0, 0]))
-        return sum(bound < least for at, bound in self._bounds.items() if not self._costs.counts[at])
+            compared = compare(self.seen, self.keys[self._leader])
+            self._claim, self._may_be_best = compared.claim, compared.may_be_best
 
     def _dearer(self, evidence: CostEvidence, at: int, leader: int) -> str:
         return dearer(math.expm1(evidence.means[at] - evidence.means[leader]), self._runs[at])

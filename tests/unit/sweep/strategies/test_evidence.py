@@ -49,12 +49,6 @@ def test_the_same_difference_is_less_certain_while_the_variance_is_little_known(
     assert not far(3.0)
 
 
-def test_two_tied_candidates_could_each_be_dearer_by_half_an_interval():
-    evidence = CostEvidence(np.zeros(2), np.full(2, 2e4), np.full(2, 1e9), 1e9)
-
-    assert evidence.most_dearer([0, 1], 0) == pytest.approx(1.6449 / math.sqrt(1e4), rel=1e-3)
-
-
 def test_a_candidate_whose_runs_differ_more_has_less_information_than_one_whose_runs_agree():
     runs = Runs(3)
     for at, spread in enumerate((0.001, 0.2, 0.001)):
