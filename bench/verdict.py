@@ -18,7 +18,17 @@ from analysis.statistics.deployments import Observation, fit_effects
 from analysis.statistics.estimate import student_t
 from analysis.statistics.within import run_figures
 from bench.figures import Figure, argument_parser, progress, report, start
-from bench.stores.grading import APART, CHANGED_NODES, CLOSE, CLOSED_LOOPS, EQUAL, OPEN_LOOPS, WANDERS, Experiment
+from bench.stores.grading import (
+    APART,
+    BUSY,
+    CHANGED_NODES,
+    CLOSE,
+    CLOSED_LOOPS,
+    EQUAL,
+    OPEN_LOOPS,
+    WANDERS,
+    Experiment,
+)
 from bench.stores.regimes import TRUTH_RUNS, Regime
 from loadtest.generator.plan import LoadPlan, load_plan
 from loadtest.result.validity.steady_state import steady_state_reasons
@@ -44,6 +54,9 @@ def main() -> None:
         progress(regime.name)
         load = _CLOSED if regime in CLOSED_LOOPS else _OPEN
         figures += [*coverage(regime, runs, arguments.truth), *noticed_steps(regime, load, runs)]
+    for regime, hold_s in BUSY[first]:
+        progress(regime.name)
+        figures.append(refused_though_steady(regime, hold_s, runs))
     for regime in WANDERS[first]:
         progress(regime.name)
         figures.append(held_or_refused(regime, runs))
@@ -89,6 +102,11 @@ def noticed_steps(regime: Regime, load: LoadPlan, runs: int) -> list[Figure]:
             for factor, bar in _FACTORS.items()
         ),
     ]
+
+
+def refused_though_steady(regime: Regime, hold_s: float, runs: int) -> Figure:
+    refused = sum(_is_refused(_first(rows, hold_s), _OPEN) for rows in regime.runs(runs, _SEED + 3))
+    return _share(f"{regime.name}, for {hold_s:g} s: refused though steady", refused / runs, "<= 1")
 
 
 def held_or_refused(regime: Regime, runs: int) -> Figure:
@@ -193,6 +211,14 @@ def _experiments(experiment: Experiment, runs: int) -> Iterator[list[Observation
 
 def _is_refused(rows: RunRows, load: LoadPlan) -> bool:
     return bool(steady_state_reasons(_table(rows.every), _table(rows.counted), load))
+
+
+def _first(rows: RunRows, hold_s: float) -> RunRows:
+    """The run, had its hold been this short."""
+    due_us = rows.counted.intended_start_us
+    end_us = due_us.min() + hold_s * 1e6
+    every = rows.every.where(rows.every.intended_start_us <= end_us)
+    return replace(rows, every=every, counted=rows.counted.where(due_us <= end_us))
 
 
 def _stepped(rows: RunRows, factor: float, at: float) -> RunRows:

@@ -8,6 +8,7 @@ import math
 
 from analysis.results.run.columns import Floats
 from analysis.results.run.wander import wander_of
+from analysis.statistics.estimate import Z, student_t
 
 # Few and long: a bootstrap of blocks as long as the autocorrelation asks for has the same coverage and more parts.
 BLOCKS = 8
@@ -15,9 +16,17 @@ BLOCKS = 8
 _BLOCKS_IF_WANDERING, _WANDERS_FROM_Z = 4, 1.0
 
 
-def blocks_of(series: Floats) -> int:
-    """How many blocks are independent enough: fewer where the series wanders."""
-    return _BLOCKS_IF_WANDERING if wander_of(series).z > _WANDERS_FROM_Z else BLOCKS
+def half_width_of_sum(series: Floats) -> float:
+    """Half of the interval of the series' sum, by Student's t of batch means.
+
+    Where its rate wanders, blocks are fewer, and the wander may be as slow as the run is long: then all of the run is
+    one draw of it.
+    """
+    wander = wander_of(series)
+    if wander.z <= _WANDERS_FROM_Z:
+        return student_t(BLOCKS - 1) * sd_of_sum(series)
+    of_blocks = student_t(_BLOCKS_IF_WANDERING - 1) * sd_of_sum(series, _BLOCKS_IF_WANDERING)
+    return math.hypot(of_blocks, Z * wander.sd * float(series.sum()))
 
 
 def sd_of_sum(series: Floats, blocks: int = BLOCKS) -> float:

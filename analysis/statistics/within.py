@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from analysis.interval import Interval
-from analysis.statistics.blocks import BLOCKS, blocks_of, sd_of_sum
+from analysis.statistics.blocks import BLOCKS, half_width_of_sum, sd_of_sum
 from analysis.statistics.cells import Cells, Tail
 from analysis.statistics.estimate import TAIL, Z, student_t
 
@@ -41,8 +41,7 @@ def _goodput(cells: Cells) -> Interval[float]:
     A request at an edge of the hold is no evidence.
     """
     arrived = cells.arrived.astype(np.float64)
-    total, blocks = float(arrived.sum()), blocks_of(arrived)
-    half = student_t(blocks - 1) * sd_of_sum(arrived, blocks)
+    total, half = float(arrived.sum()), half_width_of_sum(arrived)
     fewer, more = _margin_of_bursts(cells)
     bounds = Interval(total, max(0.0, total - max(half, fewer)), total + max(half, more))
     return bounds.times(1 / cells.duration_s)

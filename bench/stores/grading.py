@@ -48,6 +48,31 @@ WANDERS = tuple(
     )
     for seconds in (10.0, 30.0, 120.0)
 )
+# Busy queues without a change, each with the length of its hold in s: their waves look like states.
+BUSY: tuple[tuple[Regime, float], ...] = (
+    (
+        Regime(
+            "M/M/1, 90 % busy", partial(queue, arrivals=poisson, service=exponential, servers=1, busy=0.9), RATE_RPS
+        ),
+        60,
+    ),
+    (
+        Regime("M/G/2, 90 % busy", partial(queue, arrivals=poisson, service=log_normal, servers=2, busy=0.9), RATE_RPS),
+        90,
+    ),
+    (
+        Regime(
+            "M/M/3, 92 % busy", partial(queue, arrivals=poisson, service=exponential, servers=3, busy=0.92), RATE_RPS
+        ),
+        60,
+    ),
+    (
+        Regime(
+            "M/M/6, 93 % busy", partial(queue, arrivals=poisson, service=exponential, servers=6, busy=0.93), RATE_RPS
+        ),
+        200,
+    ),
+)
 
 
 @dataclass(frozen=True)

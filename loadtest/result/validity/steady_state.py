@@ -23,7 +23,10 @@ _NOT_SETTLED = "the run did not settle"
 # As many windows as have enough answers each; a shorter hold cannot show whether it is steady.
 _WINDOWS, _FEWEST_A_WINDOW, _SHORTEST_S = (60, 24, 12), 8, 10.0
 _LATENCY_DRIFT, _THROUGHPUT_DRIFT, _DRIFT_CONFIDENCE = 0.2, 0.1, 0.999
-_STEP_CONFIDENCE = 0.998
+_STEP_CONFIDENCE = 0.996
+# Where windows of one state differ by more than this (standard deviation of the logarithm), a queue is busy, and its
+# waves look like states: a step then has to be the more certain.
+_CALM_SD = 0.25
 # A few slow windows are no step: each state lasts a twelfth of the windows, and of the pairs of a window before and one
 # after the step, so many differ as the step does.
 _SHORTEST_PART, _DIFFERENT_PAIRS = 1 / 12, 0.85
@@ -110,14 +113,14 @@ def _is_of_all(step: LevelStep, series: Floats) -> bool:
 
 
 def _critical_z(step: LevelStep, count: int) -> float:
-    """Student's t for as many comparisons as there are splits (Bonferroni).
-
-    It is larger near the ends: one wave of a busy queue there looks as a short state does.
-    """
+    """Student's t for as many comparisons as there are splits (Bonferroni); larger where the windows are not calm."""
     splits = count - 2 * _shortest_part(count) + 1
-    share = step.at / count
-    near_end = 0.5 / math.sqrt(share * (1 - share))
-    return -near_end * float(stdtrit(count - 2, (1 - _STEP_CONFIDENCE) / 2 / splits))
+    return -_restless(step.squares, count) * float(stdtrit(count - 2, (1 - _STEP_CONFIDENCE) / 2 / splits))
+
+
+def _restless(squares: float, count: int) -> float:
+    """By what factor more certain a change has to be whose fit leaves these squares of so many windows."""
+    return max(1.0, math.sqrt(squares / count) / _CALM_SD)
 
 
 def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -> str | None:
@@ -131,7 +134,7 @@ def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -
     is_large = abs(step.size) > math.log1p(limit) and step.z > _critical_z(step, values.size)
     stepped = is_large and _is_of_all(step, logarithms)
     line_t, line_squares = _line(logarithms)
-    critical_t = -float(stdtrit(values.size - 2, (1 - _DRIFT_CONFIDENCE) / 2))
+    critical_t = -_restless(line_squares, values.size) * float(stdtrit(values.size - 2, (1 - _DRIFT_CONFIDENCE) / 2))
     drifted = abs(drift) > limit and trend.significant(_DRIFT_CONFIDENCE) and abs(line_t) > critical_t
     if stepped and (not drifted or step.squares < line_squares):
         at_s = step.at / values.size * duration_s

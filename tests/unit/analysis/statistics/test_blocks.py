@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from arch.bootstrap import StationaryBootstrap, optimal_block_length
 
-from analysis.statistics.blocks import BLOCKS, blocks_of, sd_of_sum
+from analysis.statistics.blocks import BLOCKS, half_width_of_sum, sd_of_sum
 from analysis.statistics.cells import CELLS
+from analysis.statistics.estimate import student_t
 
 
 def remembering(memory, seed=1):
@@ -38,13 +39,18 @@ def test_single_cells_would_understate_it():
     assert sd_of_sum(series, CELLS) < 0.6 * sd_of_sum(series)
 
 
-def test_a_series_that_wanders_has_fewer_independent_blocks():
-    alike = [blocks_of(remembering(0.98, seed)) for seed in range(20)]
-    independent = [blocks_of(remembering(0.0, seed)) for seed in range(20)]
-    assert np.mean(alike) < 5
-    assert np.mean(independent) > BLOCKS - 1
+def _as_batch_means(series):
+    """How much wider the interval is than that of eight blocks."""
+    return half_width_of_sum(series) / (student_t(BLOCKS - 1) * sd_of_sum(series))
+
+
+def test_a_series_that_wanders_has_a_wider_interval_than_its_blocks_show():
+    wandering = [_as_batch_means(remembering(0.98, seed)) for seed in range(20)]
+    independent = [_as_batch_means(remembering(0.0, seed)) for seed in range(20)]
+    assert np.median(wandering) > 1.5
+    assert np.median(independent) == 1
 
 
 def test_a_series_without_variation_has_no_spread():
     assert sd_of_sum(np.ones(CELLS)) == 0
-    assert blocks_of(np.ones(CELLS)) == BLOCKS
+    assert half_width_of_sum(np.ones(CELLS)) == 0

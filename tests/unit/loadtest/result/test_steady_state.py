@@ -172,3 +172,24 @@ def test_a_throughput_that_wanders_is_mostly_noticed_and_a_random_one_hardly_eve
 
 def test_a_steady_run_has_no_reason() -> None:
     assert not a_run(OPEN).reasons()
+
+
+@pytest.mark.parametrize(("window_sd", "refused"), [(0.2, 1.0), (0.8, 0.1)])
+def test_a_level_that_differs_by_a_window_s_spread_is_a_step_where_windows_are_calm(
+    window_sd: float, refused: float
+) -> None:
+    """Windows of a queue that is often full differ by factors, and stay so for a while; those of a calm one do not."""
+    load, found = load_plan(OPEN.model_dump()), 0
+    for seed in range(20):
+        windows = np.random.default_rng(seed).normal(0, window_sd, 60) + window_sd * 1.8 * (np.arange(60) >= 45)
+        due_us = np.arange(600) * 100_000
+        rows = pa.table(
+            {
+                "ok": np.full(600, True),  # noqa: FBT003 (a value)
+                "start": due_us,
+                "intended_start": due_us,
+                "latency_us": (20_000 * np.exp(np.repeat(windows, 10))).astype("int64"),
+            }
+        )
+        found += any("latency" in reason for reason in steady_state_reasons(rows, rows, load))
+    assert found / 20 == pytest.approx(refused, abs=0.1)
