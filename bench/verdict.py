@@ -39,7 +39,7 @@ _SEED = 20261126
 _P99 = 0.99
 _HELD, _TRUE = "93 .. 97", ">= 94"
 _FACTORS = {1.5: ">= 90", 10.0: ">= 99"}
-_CLOSED, _OPEN = (load_plan(PROFILES[name].model_dump()) for name in ("seed", "open"))
+_CLOSED, _OPEN = (load_plan(PROFILES[name].plan_values) for name in ("seed", "open"))
 
 
 def main() -> None:

@@ -74,7 +74,7 @@ class LoadTestInputs(ResourceInputs):
         is_known = self.serving.server_args is None
         counters_path = server_named(self.serving.server).counters_path if is_known else None
         return LoadTestPlan(
-            load=repeat_of(load_plan(self.profile.model_dump()), repeat, self.rerun),
+            load=repeat_of(load_plan(self.profile.plan_values), repeat, self.rerun),
             protocol=self.serving.protocol,
             base_url=self.base_url,
             model_name=self.model.name,

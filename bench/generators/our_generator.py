@@ -64,7 +64,7 @@ def load_test(
     """Run one load test of ResNet50. Reasons why the run is invalid are printed to standard error."""
     with tempfile.TemporaryDirectory() as folder:
         protocol = "grpc" if url.startswith("grpc") else "rest"
-        load, work_dir = load_plan(profile.model_dump()), str(Path(folder) / "run")
+        load, work_dir = load_plan(profile.plan_values), str(Path(folder) / "run")
         plan = LoadTestPlan(load, protocol, url, RESNET50.name, work_dir, outputs_of(RESNET50), replicas=replicas)
         outcome = run_load_test(plan, [RequestBody(body)], on_progress, threading.Event())
     for reason in outcome.reasons:

@@ -2,13 +2,13 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Self
 from zlib import crc32
 
-from loadtest.generator.loops.arrivals import Arrival, along_curve, ramp_and_hold
+from loadtest.generator.loops.arrivals import Arrival, Segment, along_segments
 from loadtest.generator.payload import Output, outputs_from
 from loadtest.generator.phases import HOLD
 
@@ -38,12 +38,11 @@ def worker_name(worker: int) -> str:
 class _Timed:
     """`warmup_s` is the longest that the warm-up may take; `duration_s` is everything after it.
 
-    What a run is judged by follows from its mode: whether a schedule decides when requests are sent, whether the load
-    of the hold phase stays the same, and whether it is the same for every server, however slow.
+    What a run is judged by: whether a schedule decides when requests are sent, whether its rate is the same for every
+    server, however slow, and `is_steady`: whether latency and throughput must stay the same in the hold phase.
     """
 
     has_schedule: ClassVar[bool]
-    is_steady: ClassVar[bool]
     rate_is_fixed: ClassVar[bool]
 
     mode: str
@@ -92,45 +91,21 @@ class _Scheduled(_Timed):
 
 @dataclass(frozen=True, kw_only=True)
 class OpenLoopPlan(_Scheduled):
-    """The profile stacks.load.load_profiles.OpenLoop; `arrivals` is one of loadtest.generator.loops.arrivals."""
+    """Every profile with segments; `arrivals` is one of loadtest.generator.loops.arrivals."""
 
-    is_steady: ClassVar[bool] = True
     rate_is_fixed: ClassVar[bool] = True
 
-    rate_rps: float
+    is_steady: bool
+    segments: Sequence[Segment]
     arrivals: str
     seed: int
-    ramp_s: float
-
-    @property
-    def hold_s(self) -> float:
-        return self.duration_s - self.ramp_s
 
     def schedule(self, begin_s: float = 0.0) -> Iterator[Arrival]:
         """All arrivals; the schedule begins at `begin_s` on the performance counter."""
-        return ramp_and_hold(self.rate_rps, self.ramp_s, self.hold_s, self.arrivals, self.seed, begin_s)
+        return along_segments(self.segments, self.arrivals, self.seed, begin_s)
 
     def due_in_hold(self) -> int:
         return sum(arrival.phase == HOLD for arrival in self.schedule())
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrafficCurvePlan(_Scheduled):
-    """The profile stacks.load.load_profiles.TrafficCurve."""
-
-    is_steady: ClassVar[bool] = False
-    rate_is_fixed: ClassVar[bool] = True
-
-    rates_rps: Sequence[float]
-    arrivals: str
-    seed: int
-
-    def schedule(self, begin_s: float = 0.0) -> Iterator[Arrival]:
-        """All arrivals; the schedule begins at `begin_s` on the performance counter."""
-        return along_curve(self.rates_rps, self.duration_s, self.arrivals, self.seed, begin_s)
-
-    def due_in_hold(self) -> int:
-        return sum(1 for _ in self.schedule())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,20 +128,20 @@ class CapacitySearchPlan(_Scheduled):
         return self.latency_ms / 1e3
 
 
-ScheduledPlan = OpenLoopPlan | TrafficCurvePlan | CapacitySearchPlan
+ScheduledPlan = OpenLoopPlan | CapacitySearchPlan
 LoadPlan = ClosedLoopPlan | ScheduledPlan
 
 _MODES: dict[str, type[LoadPlan]] = {
     "closed": ClosedLoopPlan,
     "open": OpenLoopPlan,
-    "curve": TrafficCurvePlan,
     "capacity": CapacitySearchPlan,
 }
 
 
-def load_plan(values: Mapping[str, Any]) -> LoadPlan:
-    """The load from a profile's `model_dump()`, or from the plan file: both have the same fields."""
-    return _MODES[values["mode"]](**values)
+def load_plan(values: dict[str, Any]) -> LoadPlan:
+    """The load from a profile's `plan_values`, or from the plan file: both have the same fields."""
+    segments = {"segments": tuple(Segment(*each) for each in values["segments"])} if "segments" in values else {}
+    return _MODES[values["mode"]](**values | segments)
 
 
 def repeat_of(load: LoadPlan, index: int, rerun: str) -> LoadPlan:
@@ -275,7 +250,7 @@ class LoadTestPlan:
         path.write_text(self.to_json() + "\n")
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2)
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -1,12 +1,13 @@
-"""Load profiles: what the generator sends, in one of four modes, and for how long.
+"""Load profiles: what the generator sends, in one of several modes, and for how long.
 
 Each mode has a `title`, and a `description` for reports. `rate_is_fixed`: the goodput follows from the profile, so that
 repeats of a run differ in their latency. `most_in_flight`: how many requests it has in flight at most, on all replicas.
-`peak_rps` and `most_requests` are the highest rate and the number of requests, None where the answers decide that.
+`plan_values` are what the generator's plan of the load is made of, by loadtest.generator.plan.load_plan.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -35,20 +36,7 @@ _Seed = Annotated[
 ]
 
 
-_Arrivals = Annotated[
-    Literal["constant", "poisson"],
-    Field(description="Give constant (evenly spaced) or poisson (as independent callers arrive)."),
-]
-
-
-def _arrivals_text(arrivals: str, seed: int) -> str:
-    return f"{arrivals} arrivals{f' (seed {seed})' if arrivals == 'poisson' else ''}"
-
-
 class _Timed(Frozen):
-    peak_rps: ClassVar[float | None] = None
-    most_requests: ClassVar[float | None] = None
-
     mode: str
     warmup_s: Annotated[float, Field(ge=0, le=3600, description="Longest warm-up before the ramp, not counted, in s.")]
     duration_s: Annotated[
@@ -58,6 +46,67 @@ class _Timed(Frozen):
     @property
     def total_s(self) -> float:
         return self.warmup_s + self.duration_s
+
+    @property
+    def plan_values(self) -> dict[str, Any]:
+        return self.model_dump()
+
+
+class Segment(NamedTuple):
+    """A part of a schedule: its phase, `ramp` or `hold`, and a rate that changes evenly."""
+
+    phase: str
+    from_rps: float
+    to_rps: float
+    duration_s: float
+
+
+class Scheduled(_Timed):
+    """A schedule decides when requests are sent, as independent callers do, who do not wait for each other's answers.
+
+    First one request at a time until the server is warm, for at most `warmup_s` (`warmup`), then the `segments`, which
+    take `duration_s` together. `is_steady`: a run whose latency or throughput changes in the hold phase is invalid.
+    `rate_text` is the setting of the highest rate, as messages say it.
+    """
+
+    rate_is_fixed: ClassVar[bool] = True
+    is_steady: ClassVar[bool]
+    rate_text: ClassVar[str] = "rateRps is"
+
+    arrivals: Annotated[
+        Literal["constant", "poisson"],
+        Field(description="Give constant (evenly spaced) or poisson (as independent callers arrive)."),
+    ]
+    seed: _Seed
+    max_in_flight: _InFlight
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        raise NotImplementedError
+
+    @property
+    def peak_rps(self) -> float:
+        return max(max(part.from_rps, part.to_rps) for part in self.segments)
+
+    @property
+    def most_requests(self) -> float:
+        scheduled = sum((part.from_rps + part.to_rps) / 2 * part.duration_s for part in self.segments)
+        return scheduled + self.peak_rps * self.warmup_s
+
+    @property
+    def most_in_flight(self) -> int:
+        return self.max_in_flight
+
+    @property
+    def plan_values(self) -> dict[str, Any]:
+        """Those of an open loop, whatever the mode: the generator plays the segments."""
+        kept = self.model_dump(include={"warmup_s", "duration_s", "arrivals", "seed", "max_in_flight"})
+        return kept | {"mode": "open", "is_steady": self.is_steady, "segments": self.segments}
+
+    @property
+    def _requests_text(self) -> str:
+        seed = f" (seed {self.seed})" if self.arrivals == "poisson" else ""
+        return f"{self.arrivals} arrivals{seed}, at most {self.max_in_flight} in flight"
 
 
 class ClosedLoop(_Timed):
@@ -114,23 +163,16 @@ class ClosedLoop(_Timed):
         return f"closed loop: {users}, {self.spawn_rate_per_s:g} started per second, {wait}"
 
 
-class OpenLoop(_Timed):
-    """A schedule decides when requests are sent, as independent callers do, who do not wait for each other's answers.
-
-    First one request at a time until the server is warm, for at most `warmup_s` (`warmup`), then the rate grows from 0
-    over `ramp_s` (`ramp`) and stays at `rate_rps` (`hold`). `duration_s` is ramp and hold together.
-    """
+class OpenLoop(Scheduled):
+    """The rate grows from 0 over `ramp_s` (`ramp`) and stays at `rate_rps` (`hold`)."""
 
     title: ClassVar[str] = "an open loop"
-    rate_is_fixed: ClassVar[bool] = True
+    is_steady: ClassVar[bool] = True
 
     mode: Literal["open"] = "open"
     rate_rps: Annotated[
         float, Field(gt=0, le=100_000, description="Requests per second in the hold phase. Give more than 0.")
     ]
-    arrivals: _Arrivals
-    seed: _Seed
-    max_in_flight: _InFlight
     ramp_s: Annotated[float, Field(ge=0, le=3600, description="How long the rate grows before the hold phase, in s.")]
 
     @model_validator(mode="after")
@@ -147,35 +189,26 @@ class OpenLoop(_Timed):
         return self.duration_s - self.ramp_s
 
     @property
-    def peak_rps(self) -> float:  # type: ignore[override]
-        return self.rate_rps
-
-    @property
-    def most_requests(self) -> float:  # type: ignore[override]
-        return self.rate_rps * self.total_s
-
-    @property
-    def most_in_flight(self) -> int:
-        return self.max_in_flight
+    def segments(self) -> Sequence[Segment]:
+        return (
+            Segment("ramp", 0.0, self.rate_rps, self.ramp_s),
+            Segment("hold", self.rate_rps, self.rate_rps, self.hold_s),
+        )
 
     @property
     def description(self) -> str:
-        arrivals = _arrivals_text(self.arrivals, self.seed)
-        return (
-            f"open loop: {self.rate_rps:g} requests/s, {arrivals}, {self.ramp_s:g} s ramp,"
-            f" at most {self.max_in_flight} in flight"
-        )
+        return f"open loop: {self.rate_rps:g} requests/s, {self.ramp_s:g} s ramp, {self._requests_text}"
 
 
-class TrafficCurve(_Timed):
-    """An open loop whose rate follows a curve, such as that of a day in a shorter time.
+class TrafficCurve(Scheduled):
+    """The rate follows a curve, such as that of a day in a shorter time; all of it is `hold`.
 
-    First one request at a time until the server is warm, for at most `warmup_s` (`warmup`), then the whole curve
-    (`hold`). `rates_rps` are its rates at even intervals over `duration_s`, with straight lines between them.
+    `rates_rps` are its rates at even intervals over `duration_s`, with straight lines between them.
     """
 
     title: ClassVar[str] = "traffic along a curve"
-    rate_is_fixed: ClassVar[bool] = True
+    is_steady: ClassVar[bool] = False
+    rate_text: ClassVar[str] = "ratesRps go up to"
 
     mode: Literal["curve"] = "curve"
     rates_rps: Annotated[
@@ -188,9 +221,6 @@ class TrafficCurve(_Timed):
             " straight lines between them. Give two or more, such as [2, 8, 2].",
         ),
     ]
-    arrivals: _Arrivals
-    seed: _Seed
-    max_in_flight: _InFlight
 
     @model_validator(mode="after")
     def _something_is_sent(self) -> Self:
@@ -199,25 +229,15 @@ class TrafficCurve(_Timed):
         return self
 
     @property
-    def peak_rps(self) -> float:  # type: ignore[override]
-        return max(self.rates_rps)
-
-    @property
-    def most_requests(self) -> float:  # type: ignore[override]
+    def segments(self) -> Sequence[Segment]:
         interval_s = self.duration_s / (len(self.rates_rps) - 1)
-        in_curve = sum((rate + following) / 2 * interval_s for rate, following in pairwise(self.rates_rps))
-        return in_curve + self.peak_rps * self.warmup_s
-
-    @property
-    def most_in_flight(self) -> int:
-        return self.max_in_flight
+        return tuple(Segment("hold", rate, following, interval_s) for rate, following in pairwise(self.rates_rps))
 
     @property
     def description(self) -> str:
-        arrivals = _arrivals_text(self.arrivals, self.seed)
         return (
             f"open loop along a curve of {min(self.rates_rps):g} to {self.peak_rps:g} requests/s over"
-            f" {self.duration_s:g} s, {arrivals}, at most {self.max_in_flight} in flight"
+            f" {self.duration_s:g} s, {self._requests_text}"
         )
 
 
@@ -281,7 +301,7 @@ class CapacitySearch(_Timed):
 LoadProfile = Annotated[ClosedLoop | OpenLoop | TrafficCurve | CapacitySearch, Field(discriminator="mode")]
 
 # docs/measurement.md gives the source of each choice.
-PROFILES: dict[str, ClosedLoop | OpenLoop | TrafficCurve | CapacitySearch] = {
+PROFILES: dict[str, LoadProfile] = {
     # The published experiment (TensorFlow blog, 2022-07-28): 150 users, one per second, 5 minutes in all.
     "seed": ClosedLoop(users=150, spawn_rate_per_s=1, wait_s=1, warmup_s=0, duration_s=300),
     # For two cores that generator and server share: the hold phase stays below saturation.

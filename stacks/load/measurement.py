@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from stacks.frozen import Frozen
-from stacks.load.load_profiles import MOST_REQUESTS, PROFILES, LoadProfile
+from stacks.load.load_profiles import MOST_REQUESTS, PROFILES, LoadProfile, Scheduled
 from stacks.load.objective import SEARCH_KEYS, ObjectiveSettings
 from stacks.load.payload import PayloadSettings
 from stacks.machines.shapes import ShapeSettings
@@ -139,9 +139,9 @@ class Measurement(Frozen):
     @model_validator(mode="after")
     def _the_generator_can_send_the_rate(self) -> Self:
         processes, most = self.processes * self.pods, self.sent_over.most_rps_a_process
-        if (peak_rps := self.load.peak_rps) is not None and peak_rps > processes * most:
+        if isinstance(self.load, Scheduled) and (peak_rps := self.load.peak_rps) > processes * most:
             raise ValueError(
-                f"{self._of_the_rate} {peak_rps:g}, but {processes} generator"
+                f"shapebench:load.{self.load.rate_text} {peak_rps:g}, but {processes} generator"
                 f" {'process sends' if processes == 1 else 'processes send'} at most about {processes * most:,}"
                 f" requests/s over {self.sent_over.name}, so the run would be refused; give load.processes times"
                 f" load.pods that come to {ceil(peak_rps / most)} at least, or a lower rate"
@@ -150,17 +150,12 @@ class Measurement(Frozen):
 
     @model_validator(mode="after")
     def _what_is_sent_can_be_read(self) -> Self:
-        if (requests := self.load.most_requests) is not None and requests > MOST_REQUESTS:
+        if isinstance(self.load, Scheduled) and (requests := self.load.most_requests) > MOST_REQUESTS:
             raise ValueError(
                 f"shapebench:load would send {requests:,.0f} requests, but a run has at most {MOST_REQUESTS:,}, or no"
                 " report could read it; give a shorter durationS, or lower rates"
             )
         return self
-
-    @property
-    def _of_the_rate(self) -> str:
-        name = "rateRps is" if self.load.mode == "open" else "ratesRps go up to"
-        return f"shapebench:load.{name}"
 
 
 def _stated_objective(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, float]:

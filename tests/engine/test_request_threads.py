@@ -65,7 +65,7 @@ class Running:
         """The outcome of the load over one protocol."""
         port = self.apis.grpc_port if protocol == "grpc" else self.apis.rest_port
         plan = LoadTestPlan(
-            load_plan(LOAD.model_dump()), protocol, f"{'grpc' if protocol == 'grpc' else 'http'}://127.0.0.1:{port}",
+            load_plan(LOAD.plan_values), protocol, f"{'grpc' if protocol == 'grpc' else 'http'}://127.0.0.1:{port}",
             RESNET50.name, str(self.folder / protocol), outputs_of(RESNET50), grpc_threads=self.apis.grpc_threads,
         )  # fmt: skip
         bodies = request_bodies(protocol, payload_of(RESNET50), RESNET50.name)

@@ -3,9 +3,8 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, islice, pairwise
-
-from loadtest.generator.phases import HOLD, RAMP
+from itertools import count, islice
+from typing import NamedTuple
 
 CONSTANT, POISSON = "constant", "poisson"
 
@@ -20,6 +19,15 @@ class Arrival:
     intended_start_s: float
     phase: str
     on_end: OnEnd | None = None
+
+
+class Segment(NamedTuple):
+    """A part of a schedule: its phase, and a rate that changes evenly, as in stacks.load.load_profiles."""
+
+    phase: str
+    from_rps: float
+    to_rps: float
+    duration_s: float
 
 
 def offsets_at(rate_rps: float, law: str, seed: int) -> Iterator[float]:
@@ -39,45 +47,27 @@ def offsets_at(rate_rps: float, law: str, seed: int) -> Iterator[float]:
         yield offset_s
 
 
-def along_curve(
-    rates_rps: Sequence[float], duration_s: float, law: str, seed: int, begin_s: float = 0.0
-) -> Iterator[Arrival]:
-    """A schedule from `begin_s` on whose rate follows straight lines between rates at even intervals.
+def along_segments(segments: Sequence[Segment], law: str, seed: int, begin_s: float = 0.0) -> Iterator[Arrival]:
+    """A schedule from `begin_s` on whose rate follows the segments, one after the other.
 
     An arrival at unit u of work (of a schedule at rate 1) is moved to the time by which u requests are due. From a rate
-    r on that grows by k a second, n requests are due after t with n = r·t + k·t²/2.
+    r on that grows by k a second, n requests are due after t with n = r·t + k·t²/2. Poisson arrivals stay Poisson.
     """
     units = offsets_at(1.0, law, seed)
-    unit, due_before, interval_s = next(units), 0.0, duration_s / (len(rates_rps) - 1)
-    for number, (rate_rps, next_rps) in enumerate(pairwise(rates_rps)):
-        due, slope = (rate_rps + next_rps) / 2 * interval_s, (next_rps - rate_rps) / interval_s
+    unit, due_before = next(units), 0.0
+    for phase, from_rps, to_rps, duration_s in segments:
+        due, slope = (from_rps + to_rps) / 2 * duration_s, (to_rps - from_rps) / duration_s if duration_s else 0.0
         while unit < due_before + due:
-            left = unit - due_before
-            root = max(0.0, rate_rps**2 + 2 * slope * left) ** 0.5
+            left = max(0.0, unit - due_before)
+            root = max(0.0, from_rps**2 + 2 * slope * left) ** 0.5
             # In this form nothing cancels, whether the rate grows, falls or stays.
-            offset_s = 2 * left / (rate_rps + root) if left else 0.0
-            yield Arrival(begin_s + number * interval_s + min(offset_s, interval_s), HOLD)
+            offset_s = 2 * left / (from_rps + root) if left else 0.0
+            if offset_s >= duration_s:
+                break  # by rounding: it is the first of the next segment
+            yield Arrival(begin_s + offset_s, phase)
             unit = next(units)
         due_before += due
-
-
-def ramp_and_hold(
-    rate_rps: float, ramp_s: float, hold_s: float, law: str, seed: int, begin_s: float = 0.0
-) -> Iterator[Arrival]:
-    """A schedule from `begin_s` on: the rate grows evenly from 0 to `rate_rps` over `ramp_s` and stays for `hold_s`.
-
-    An arrival at unit u of work (of a schedule at rate 1) is moved to the time by which u requests are due: under the
-    ramp that is r·t²/(2·ramp), and Poisson arrivals stay Poisson.
-    """
-    in_ramp = rate_rps * ramp_s / 2
-    for unit in offsets_at(1.0, law, seed):
-        if unit < in_ramp:
-            yield Arrival(begin_s + (2 * unit * ramp_s / rate_rps) ** 0.5, RAMP)
-            continue
-        offset_s = ramp_s + (unit - in_ramp) / rate_rps
-        if offset_s >= ramp_s + hold_s:
-            return
-        yield Arrival(begin_s + offset_s, HOLD)
+        begin_s += duration_s
 
 
 def share_of(schedule: Iterator[Arrival], worker: int, workers: int) -> Iterator[Arrival]:

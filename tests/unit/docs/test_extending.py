@@ -1,4 +1,4 @@
-"""docs/extending.md: its files exist, and its recipes for a shape, a profile and a metric work in a copy."""
+"""docs/extending.md: its files exist, and its recipes for a shape, a profile, a mode and a metric work in a copy."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from analysis.results.storage.store import ResultsStore
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
@@ -118,6 +119,31 @@ def test_the_recipe_for_a_profile_makes_one_that_a_stack_can_name(checkout: Path
     printed = run_in(checkout, "-c", "from stacks.files import load_settings; print(load_settings('local').load)")
     assert "users=8 " in printed
     assert "duration_s=3600.0" in printed
+
+
+def test_the_recipe_for_a_mode_makes_one_that_is_planned_without_another_file(checkout: Path):
+    profiles, *_ = files_of("Add a load mode")
+    source = checkout / profiles
+    text = source.read_text()
+    for place, added in (
+        ("class CapacitySearch(", code_of("Add a load mode") + "\n\n"),
+        ("CapacitySearch, Field(discriminator", "Soak | "),
+    ):
+        assert text.count(place) == 1
+        text = text.replace(place, added + place)
+    source.write_text(text)
+    load = {"mode": "soak", "rateRps": 5, "arrivals": "constant", "seed": 1, "maxInFlight": 9, "warmupS": 1}
+    stack = checkout / "stacks/Pulumi.local.yaml"
+    settings = yaml.safe_load(stack.read_text())
+    settings["config"]["shapebench:load"] = load | {"durationS": 3600}
+    stack.write_text(yaml.safe_dump(settings))
+    printed = run_in(
+        checkout,
+        "-c",
+        "from loadtest.generator.plan import load_plan; from stacks.files import load_settings;"
+        "load = load_settings('local').load; print(load.description, load_plan(load.plan_values).due_in_hold())",
+    )
+    assert printed == "soak test: 5 requests/s, constant arrivals, at most 9 in flight 18000\n"
 
 
 def test_the_recipe_for_a_metric_shows_it_in_every_table_by_one_file(checkout: Path, tmp_path_factory):

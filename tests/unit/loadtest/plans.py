@@ -1,16 +1,32 @@
-"""A plan on disk, as the Locust process and the pod's containers read it; capacity searches to judge by."""
+"""A plan on disk, as Locust and the containers of its pod read it; capacity searches to judge by; a shape of load."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from loadtest.generator.clients.answer_check import AnswerCheck, Read
 from loadtest.generator.payload import Output
 from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody, write_bodies
+from stacks.load.load_profiles import Scheduled, Segment
 
 # Of the model of three classes that the scripted servers answer for.
 OUTPUTS = (Output("probabilities", "float32", (1, 3)),)
+
+
+class Spike(Scheduled):
+    """A shape of load that only tests know: three times the rate for a third of the time."""
+
+    is_steady: ClassVar[bool] = False
+
+    mode: Literal["spike"] = "spike"
+    rate_rps: float
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        calm, third_s = self.rate_rps, self.duration_s / 3
+        rates = (calm, 3 * calm, calm)
+        return tuple(Segment("hold", rate, rate, third_s) for rate in rates)
 
 
 def write_plan(folder: Path, url: str = "http://127.0.0.1:1", body: bytes = b"") -> Path:

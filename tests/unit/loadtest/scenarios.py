@@ -106,5 +106,5 @@ def started_caller(plan: LoadTestPlan, *, wait_for_progress: bool = True) -> "su
 def short_closed_loop(protocol: str, url: str, work_dir: Path, limits: Limits, **profile: float | str) -> LoadTestPlan:
     """Two users for two seconds, and a model of three classes; `profile` changes fields of the load profile."""
     fields: dict[str, Any] = {"users": 2, "spawn_rate_per_s": 2.0, "wait_s": 0.05, "warmup_s": 0.0, "duration_s": 2.0}
-    load = load_plan(ClosedLoop(**fields | profile).model_dump())
+    load = load_plan(ClosedLoop(**fields | profile).plan_values)
     return LoadTestPlan(load, protocol, url, "resnet", str(work_dir), OUTPUTS, limits=limits)

@@ -100,7 +100,7 @@ WRONG = [
     (smoke(freshDeployment="often"), "load.freshDeployment is 'often'", "Give true or false"),
     (
         {"load": {"profile": "open", "rateRps": 1000, "durationS": 86_400}},
-        "load would send 86,420,000 requests, but a run has at most 25,000,000",
+        "load would send 86,417,500 requests, but a run has at most 25,000,000",
         "give a shorter durationS, or lower rates",
     ),
     (
@@ -250,7 +250,7 @@ def test_each_load_mode_has_a_profile(profile, mode):
             {"profile": "open", "users": 4},
             (
                 "shapebench:load.users is not a setting, so it would change nothing; the settings of load are mode,"
-                " warmupS, durationS, rateRps,"
+                " warmupS, durationS, arrivals, seed, maxInFlight, rateRps, rampS"
             ),
         ),
         ({"profile": "open", "rate": 4}, "shapebench:load.rate is not a setting, so it would change nothing; did you"),

@@ -78,7 +78,7 @@ def test_each_repeat_of_the_recipe_has_the_arrivals_that_the_run_had() -> None:
     [recipe] = recipes(runs)
     settings = settings_of(str(recipe.stack_file))
     assert settings.repeats == 3
-    plan = load_plan(settings.load.model_dump())
+    plan = load_plan(settings.load.plan_values)
     assert [getattr(repeat_of(plan, index, settings.rerun), "seed") for index in (1, 2, 3)] == [  # noqa: B009
         each.seed for each in runs
     ]

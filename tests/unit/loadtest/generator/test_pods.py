@@ -12,7 +12,7 @@ from stacks.load.load_profiles import PROFILES
 
 
 def plan(folder: Path) -> LoadTestPlan:
-    load = load_plan(PROFILES["open"].model_dump())
+    load = load_plan(PROFILES["open"].plan_values)
     return LoadTestPlan(load, "rest", "http://server", "resnet", str(folder), (), processes=3, pods=2)
 
 

@@ -27,7 +27,7 @@ NO_ROWS = REQUESTS_SCHEMA.empty_table()
 
 def reason(*steps: dict[str, Any], rows: pa.Table = NO_ROWS) -> str | None:
     totals = {"stop": None, "search": {"steps": steps}}
-    return search_reason(load_plan(CAPACITY.model_dump()), totals, rows, None)
+    return search_reason(load_plan(CAPACITY.plan_values), totals, rows, None)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_a_search_whose_every_rate_is_refused_too_often_names_the_error() -> Non
 
 
 def test_a_load_that_is_no_search_and_a_test_that_was_stopped_have_no_such_reason() -> None:
-    assert search_reason(load_plan(PROFILES["seed"].model_dump()), {"stop": None}, NO_ROWS, None) is None
-    assert search_reason(load_plan(CAPACITY.model_dump()), {"stop": "cancelled"}, NO_ROWS, None) is None
+    assert search_reason(load_plan(PROFILES["seed"].plan_values), {"stop": None}, NO_ROWS, None) is None
+    assert search_reason(load_plan(CAPACITY.plan_values), {"stop": "cancelled"}, NO_ROWS, None) is None
 
 
 def rows_of(
@@ -86,7 +86,7 @@ def rows_of(
 def searched(*steps: tuple[float, StepVerdict, pa.Table]) -> Any:
     found = [step(rate_rps, CONSTANT, verdict, n) for n, (rate_rps, verdict, _) in enumerate(steps, 1)]
     rows = pa.concat_tables([each for *_, each in steps] or [REQUESTS_SCHEMA.empty_table()])
-    return capacity_of(load_plan(CAPACITY.model_dump()), {"stop": None, "search": {"steps": found}}, rows)
+    return capacity_of(load_plan(CAPACITY.plan_values), {"stop": None, "search": {"steps": found}}, rows)
 
 
 def test_a_search_whose_rates_are_all_too_slow_is_an_upper_bound() -> None:

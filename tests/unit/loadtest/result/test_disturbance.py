@@ -36,7 +36,7 @@ def outcome(load: LoadProfile, rows: pa.Table, others_at: Any, steps: Any = (), 
     samples = SAMPLES_SCHEMA.empty_table() if others_at is None else machine_samples(BEGAN_US, others_at)
     totals = {"counted_requests": rows.num_rows, "stop": None, "health": HEALTH | health, "search": {"steps": steps}}
     return outcome_of(
-        LoadTestPlan(load_plan(load.model_dump()), "rest", "http://server", "resnet", ".", ()),
+        LoadTestPlan(load_plan(load.plan_values), "rest", "http://server", "resnet", ".", ()),
         Termination(0, totals, None, ("the end",)),
         RawRows(rows, torn=False, corrupt_lines=()),
         samples,

@@ -24,7 +24,7 @@ def advice(load: LoadPlan) -> list[str]:
 
 
 def test_an_open_loop_is_advised_to_use_more_processes() -> None:
-    found = [each for each in advice(load_plan(PROFILES["open"].model_dump())) if "rows are missing" not in each]
+    found = [each for each in advice(load_plan(PROFILES["open"].plan_values)) if "rows are missing" not in each]
     assert len([each for each in found if "raise shapebench:load.processes" in each]) == 4
 
 

@@ -55,7 +55,7 @@ def test_the_unit_of_the_series_does_not_matter(values: list[float], shift: floa
 
 def refused_with_errors(lasts_s: float, ends_s: float) -> float:
     """The share of runs of five minutes that did not settle, where for some seconds every other answer is an error."""
-    load, refused = load_plan(OPEN.model_dump()), 0
+    load, refused = load_plan(OPEN.plan_values), 0
     for seed in range(40):
         rows = answers(seed, sd=0.0)
         offsets_s = rows["intended_start"].to_numpy() / 1e6
@@ -90,7 +90,7 @@ def overloaded(users: int, rate_rps: float, hold_s: float) -> tuple[pa.Table, pa
 @given(st.integers(1, 1500), st.sampled_from([20.0, 50.0]))
 def test_an_overloaded_server_is_steady_though_it_still_answers_the_ramp(users: int, rate_rps: float) -> None:
     rows, counted = overloaded(users, rate_rps, hold_s=60)
-    assert steady_state_reasons(rows, counted, load_plan(CLOSED.model_dump())) == []
+    assert steady_state_reasons(rows, counted, load_plan(CLOSED.plan_values)) == []
 
 
 @pytest.mark.parametrize("silent_s", [9, 15, 30])
@@ -99,7 +99,7 @@ def test_a_server_that_answers_nothing_at_first_did_not_settle(silent_s: int) ->
     # Requests are sent all the time, and only those of the last part of the hold are answered within it.
     start_us = rows["start"].to_numpy()
     rows = rows.set_column(3, "latency_us", pa.array(np.where(start_us < silent_s * 1e6, 60_000_000, 50_000)))
-    reasons = steady_state_reasons(rows, rows, load_plan(OPEN.model_dump()))
+    reasons = steady_state_reasons(rows, rows, load_plan(OPEN.plan_values))
     (throughput,) = [reason for reason in reasons if "throughput" in reason]
     rise = re.search(r"throughput rose by (\d+)% in one step", throughput)
     # From half an answer a window to twenty.
@@ -132,7 +132,7 @@ def busy_queue(seed: int) -> pa.Table:
 
 
 def test_the_waves_of_a_busy_queue_are_hardly_ever_a_step_or_a_drift() -> None:
-    load, refused = load_plan(OPEN.model_dump()), 0
+    load, refused = load_plan(OPEN.plan_values), 0
     for seed in range(60):
         rows = busy_queue(seed)
         refused += bool(steady_state_reasons(rows, rows.filter(pc.greater_equal(rows["start"], 20_000_000)), load))
@@ -158,7 +158,7 @@ def answers(seed: int, sd: float) -> pa.Table:
 
 
 def test_a_throughput_that_wanders_is_mostly_noticed_and_a_random_one_hardly_ever() -> None:
-    load = load_plan(CLOSED.model_dump())
+    load = load_plan(CLOSED.plan_values)
 
     def reasons_of(sd: float) -> list[list[str]]:
         return [steady_state_reasons(rows, rows, load) for rows in (answers(seed, sd) for seed in range(60))]

@@ -13,7 +13,7 @@ from analysis.results.schema.request_rows import NOT_SENT, REQUESTS_SCHEMA
 from analysis.results.schema.samples import SAMPLES_SCHEMA
 from analysis.results.schema.thresholds import GENERATOR_BUSY_CORES
 from loadtest.generator.clients import client
-from loadtest.generator.loops.arrivals import ramp_and_hold
+from loadtest.generator.loops.arrivals import Segment, along_segments
 from loadtest.generator.monitoring import health
 from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.result.outcome import outcome_of
@@ -82,7 +82,7 @@ class Run:
         count, rows = len(self.due), self.table
         totals = {"counted_requests": count, "stop": None, "health": self.health} | self.totals
         return outcome_of(
-            LoadTestPlan(load_plan(self.profile.model_dump()), "rest", "http://server", "resnet", ".", ()),
+            LoadTestPlan(load_plan(self.profile.plan_values), "rest", "http://server", "resnet", ".", ()),
             Termination(self.exit_code, None if self.exit_code else totals, None, ("the end",)),
             RawRows(rows, torn=False, corrupt_lines=()),
             SAMPLES_SCHEMA.empty_table(),
@@ -95,7 +95,8 @@ def a_run(profile: LoadProfile, seed: int = 0, spread: float = 0.1, median_ms: f
     """A server without a queue, whose latencies are log-normal; the generator is half a millisecond late."""
     draw = np.random.default_rng(seed)
     if isinstance(profile, OpenLoop):
-        schedule = ramp_and_hold(profile.rate_rps, profile.ramp_s, profile.hold_s, profile.arrivals, profile.seed)
+        segments = [Segment(*each) for each in profile.segments]
+        schedule = along_segments(segments, profile.arrivals, profile.seed)
         offsets_s, phases = zip(*((arrival.intended_start_s, arrival.phase) for arrival in schedule), strict=True)
         due = (np.array(offsets_s) * 1e6).astype("int64")
         start, phase = due + draw.exponential(500, len(due)).astype("int64"), np.array(phases)
@@ -316,7 +317,7 @@ def test_a_capacity_search_is_not_told_to_take_more_processes_which_it_refuses()
     """A rate that the generator cannot send: each of the four reasons names another cure."""
     run = a_run(OPEN)
     health = {"busy_ratio": 0.7, "event_loop_lag_p99_ms": 240.0}
-    search = load_plan(PROFILES["capacity"].model_dump())
+    search = load_plan(PROFILES["capacity"].plan_values)
     starved_and_blocked = measurement_reasons(run.table, run.table, search, health)
     assert len(starved_and_blocked) == 2
     assert not [reason for reason in starved_and_blocked if "load.processes" in reason]
@@ -335,7 +336,7 @@ def test_a_rate_that_was_not_reached_is_a_reason() -> None:
 
 
 def test_a_replica_that_counted_no_request_was_idle_though_rows_do_not_name_replicas() -> None:
-    [reason] = idle_replica_reasons({"a": 90, "b": 0}, 2, load_plan(CLOSED.model_dump()))
+    [reason] = idle_replica_reasons({"a": 90, "b": 0}, 2, load_plan(CLOSED.plan_values))
     assert reason == (
         "only 1 of 2 replicas answered (a), so the cost per prediction includes replicas that did nothing; check the"
         " logs of the others, or, if few requests were sent, use more users or a higher rate"
@@ -355,11 +356,11 @@ def test_a_replica_that_counted_no_request_was_idle_though_rows_do_not_name_repl
 def test_an_unknown_or_normal_split_of_requests_is_no_reason(
     requests: dict[str, int], replicas: int, profile: LoadProfile
 ) -> None:
-    assert idle_replica_reasons(requests, replicas, load_plan(profile.model_dump())) == ()
+    assert idle_replica_reasons(requests, replicas, load_plan(profile.plan_values)) == ()
 
 
 def test_constants_that_the_generator_cannot_import_are_the_same_in_the_analysis() -> None:
     assert health.BUSY_PERCENT == 100 * GENERATOR_BUSY_CORES
     assert client.NOT_SENT == NOT_SENT
     for profile in PROFILES.values():
-        assert load_plan(profile.model_dump()).rate_is_fixed == profile.rate_is_fixed
+        assert load_plan(profile.plan_values).rate_is_fixed == profile.rate_is_fixed

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from loadtest.generator.loops.arrivals import ramp_and_hold, share_of
+from loadtest.generator.loops.arrivals import Segment, along_segments, share_of
 from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.outcome import LoadTestOutcome
@@ -40,7 +40,7 @@ def closed(url: str, work_dir: Path, **profile: float) -> LoadTestPlan:
 
 
 def opened(url: str, work_dir: Path, profile: LoadProfile, processes: int = 2) -> LoadTestPlan:
-    load = load_plan(profile.model_dump())
+    load = load_plan(profile.plan_values)
     return LoadTestPlan(load, "rest", url, "resnet", str(work_dir), OUTPUTS, LIMITS, processes=processes)
 
 
@@ -149,7 +149,7 @@ def on_schedule(**changes: Any) -> OpenLoop:
 @pytest.mark.parametrize("workers", [1, 2, 3, 7])
 def test_the_shares_of_all_workers_are_the_schedule(workers: int) -> None:
     def schedule() -> Any:
-        return ramp_and_hold(50.0, 2.0, 5.0, "poisson", 3)
+        return along_segments([Segment("ramp", 0, 50, 2), Segment("hold", 50, 50, 5)], "poisson", 3)
 
     shares = [list(share_of(schedule(), worker, workers)) for worker in range(workers)]
     assert sorted((arrival for share in shares for arrival in share), key=lambda each: each.intended_start_s) == list(
@@ -167,7 +167,7 @@ def test_workers_play_one_schedule_together_from_the_same_start(result_of: Resul
     outcome = result_of(scheduled)
     assert outcome.reasons == ()
     rows = outcome.rows.filter(pc.not_equal(outcome.rows["phase"], "warmup")).sort_by("intended_start")
-    arrivals = list(ramp_and_hold(40.0, 1.0, 3.0, "poisson", 7))
+    arrivals = list(along_segments([Segment("ramp", 0, 40, 1), Segment("hold", 40, 40, 3)], "poisson", 7))
     intended_start_us = us(rows, "intended_start")
     assert rows.num_rows == len(arrivals)
     expected_us = np.array([arrival.intended_start_s for arrival in arrivals]) * 1e6

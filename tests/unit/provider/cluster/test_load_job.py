@@ -34,7 +34,7 @@ from tests.support.load_test_inputs import cluster_load_test_inputs
 
 RUN_ID = "01K0000000000000000000ABCD"
 PLAN = LoadTestPlan(
-    load_plan(PROFILES["seed"].model_dump()),
+    load_plan(PROFILES["seed"].plan_values),
     "rest",
     "http://tf-serving-rest.shapebench.svc:8501",
     "resnet",

@@ -103,7 +103,7 @@ def test_the_arrivals_of_each_repeat_follow_from_its_manifest_alone(tmp_path: Pa
     assert second.seed == first.seed + 1 != OPEN["seed"] + 1
     for run in runs:
         assert run.key == Key(rerun=PLACE.rerun, **PLACE.model_dump())
-        load = load_plan(run.load.model_dump())
+        load = load_plan(run.load.plan_values)
         assert isinstance(load, OpenLoopPlan)
         planned_s = since_first([each.intended_start_s for each in replace(load, seed=run.seed).schedule()])
         assert sent_s(store, run, "ramp", "hold") == pytest.approx(planned_s, abs=3e-6)
@@ -115,7 +115,7 @@ def test_each_step_of_a_search_follows_from_its_manifest_alone(tmp_path: Path, s
     assert run.capacity
     assert any(f"run {run.run_id}: ✓ p90 within 200 ms and at most 10 % failed: met up to " in line for line in said)
     assert run.seed is not None
-    assert isinstance(load_plan(run.load.model_dump()), CapacitySearchPlan)
+    assert isinstance(load_plan(run.load.plan_values), CapacitySearchPlan)
     poisson = 0
     for number, step in enumerate(run.capacity.steps, 1):
         assert step.arrivals

@@ -104,7 +104,7 @@ def test_an_update_names_the_sweep_its_block_and_the_candidate() -> None:
 
 def test_candidates_have_the_same_arrivals_in_a_block_and_others_in_the_next() -> None:
     seeds = [
-        repeat_of(load_plan(settings.load.model_dump()), 1, settings.rerun).seed
+        repeat_of(load_plan(settings.load.plan_values), 1, settings.rerun).seed
         for settings in map(settings_of, (task(), task("2cpu-4gb"), task(block=2)))
     ]
     assert seeds[0] == seeds[1] != seeds[2]

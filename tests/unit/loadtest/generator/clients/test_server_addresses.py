@@ -59,7 +59,7 @@ def server(serve: Serve) -> ScriptedServer:
 
 def users(server: ScriptedServer, count: int = 1) -> list[RestClient]:
     """Users of a schedule for two replicas: each of their requests has a connection of its own."""
-    load = load_plan(PROFILES["open"].model_dump())
+    load = load_plan(PROFILES["open"].plan_values)
     url = f"http://{NAME}:{server.server_port}"
     new = rest_clients(LoadTestPlan(load, "rest", url, "resnet", ".", OUTPUTS, replicas=2), [RequestBody(b"{}")])
     return [new() for _ in range(count)]

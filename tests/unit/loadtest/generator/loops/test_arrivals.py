@@ -1,6 +1,7 @@
 """When each request of an open loop is due."""
 
 import math
+from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 
 import numpy as np
@@ -8,10 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.generator.loops.arrivals import CONSTANT, POISSON, along_curve, offsets_at, ramp_and_hold
-from loadtest.generator.plan import OpenLoopPlan
+from loadtest.generator.loops.arrivals import CONSTANT, POISSON, Arrival, Segment, along_segments, offsets_at
 
 laws = st.sampled_from([CONSTANT, POISSON])
+
+
+def ramp_and_hold(rate_rps: float, ramp_s: float, hold_s: float, law: str, seed: int) -> Iterator[Arrival]:
+    return along_segments(
+        [Segment("ramp", 0.0, rate_rps, ramp_s), Segment("hold", rate_rps, rate_rps, hold_s)], law, seed
+    )
+
+
+def along_curve(rates_rps: Sequence[float], duration_s: float, law: str) -> Iterator[Arrival]:
+    interval_s = duration_s / (len(rates_rps) - 1)
+    return along_segments([Segment("hold", *each, interval_s) for each in pairwise(rates_rps)], law, 3)
 
 
 def test_constant_arrivals_are_where_the_rate_puts_them_without_adding_up_errors() -> None:
@@ -57,7 +68,7 @@ def test_the_ramp_climbs_evenly_to_the_rate() -> None:
 def test_evenly_spaced_requests_along_a_curve_are_due_where_the_area_under_it_is_a_whole_number(
     rates_rps: list[float], duration_s: float
 ) -> None:
-    due = [arrival.intended_start_s for arrival in along_curve(rates_rps, duration_s, CONSTANT, 0)]
+    due = [arrival.intended_start_s for arrival in along_curve(rates_rps, duration_s, CONSTANT)]
     at_s, fine_s = np.linspace(0, duration_s, len(rates_rps)), np.linspace(0, duration_s, 20_001)
     rate_rps = np.interp(fine_s, at_s, rates_rps)
     area = np.concatenate([[0.0], np.cumsum((rate_rps[1:] + rate_rps[:-1]) / 2 * np.diff(fine_s))])
@@ -67,22 +78,15 @@ def test_evenly_spaced_requests_along_a_curve_are_due_where_the_area_under_it_is
 
 
 def test_independent_requests_along_a_curve_have_its_rate_in_each_part() -> None:
-    due = [each.intended_start_s for each in along_curve([0.0, 400.0, 0.0, 0.0, 100.0], 400.0, POISSON, 3)]
+    due = [each.intended_start_s for each in along_curve([0.0, 400.0, 0.0, 0.0, 100.0], 400.0, POISSON)]
     counts = np.histogram(due, bins=[0, 100, 200, 300, 400])[0]
     assert counts[2] == 0
     assert counts[[0, 1, 3]] == pytest.approx([20_000, 20_000, 5_000], rel=0.05)
-    assert {each.phase for each in along_curve([1.0, 1.0], 9.0, CONSTANT, 1)} == {"hold"}
 
 
-def test_the_number_of_requests_in_the_hold_is_known_before_the_test() -> None:
-    assert due_in_hold(50.0, 2.0, 60.0, CONSTANT, 0) == 3000
-    drawn = due_in_hold(50.0, 2.0, 60.0, POISSON, 3)
-    assert drawn == due_in_hold(50.0, 2.0, 60.0, POISSON, 3)
-    assert abs(drawn - 3000) < 4 * math.sqrt(3000)
-
-
-def due_in_hold(rate_rps: float, ramp_s: float, hold_s: float, law: str, seed: int) -> int:
-    return OpenLoopPlan(
-        mode="open", warmup_s=0, duration_s=ramp_s + hold_s, max_in_flight=1, rate_rps=rate_rps, arrivals=law,
-        seed=seed, ramp_s=ramp_s,
-    ).due_in_hold()  # fmt: skip
+def test_a_request_that_is_due_where_a_segment_ends_is_sent_once_and_in_the_next() -> None:
+    # 1.1 · 10 is more than 11 in floating point, so request 11 is due just within the first segment.
+    parts = [Segment("ramp", 1.1, 1.1, 10.0), Segment("hold", 1.1, 1.1, 10.0)]
+    arrivals = list(along_segments(parts, CONSTANT, 0))
+    assert [sum(each.phase == phase for each in arrivals) for phase in ("ramp", "hold")] == [11, 11]
+    assert arrivals[11].intended_start_s == 10.0

@@ -17,8 +17,8 @@ from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.runner import run_load_test
-from stacks.load.load_profiles import CapacitySearch, LoadProfile, OpenLoop, TrafficCurve
-from tests.unit.loadtest.plans import OUTPUTS
+from stacks.load.load_profiles import CapacitySearch, LoadProfile, OpenLoop, Scheduled, TrafficCurve
+from tests.unit.loadtest.plans import OUTPUTS, Spike
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios
 
 pytestmark = pytest.mark.real_time
@@ -31,10 +31,10 @@ CAPACITY_RPS, SERVICE_S = 15.2, 0.05
 scenario = Scenarios(at_once=4)
 
 
-def run(url: str, work_dir: Path, profile: LoadProfile) -> LoadTestOutcome:
+def run(url: str, work_dir: Path, profile: LoadProfile | Scheduled) -> LoadTestOutcome:
     limits = Limits(connect_timeout_s=1, response_timeout_s=5, flush_interval_s=0.1)
     body = b'{"instances": [[1, 2, 3]]}'
-    plan = LoadTestPlan(load_plan(profile.model_dump()), "rest", url, "resnet", str(work_dir), OUTPUTS, limits)
+    plan = LoadTestPlan(load_plan(profile.plan_values), "rest", url, "resnet", str(work_dir), OUTPUTS, limits)
     return run_load_test(plan, [RequestBody(body)], lambda _: None, threading.Event())
 
 
@@ -110,6 +110,19 @@ def test_a_curve_is_played_from_its_beginning_to_its_end(result_of: ResultOf) ->
     assert due_s[:40] - due_s[0] == pytest.approx(up_s, abs=1e-5)
     assert due_s[-1] - due_s[0] == pytest.approx(4, abs=0.11)
     assert not rows_of(outcome, "ramp").num_rows
+
+
+@scenario
+def in_a_spike(serve: Serve, work_dir: Path) -> LoadTestOutcome:
+    spike = Spike(rate_rps=10, arrivals="constant", seed=1, max_in_flight=50, warmup_s=60, duration_s=3)
+    return run(serve(at_once).url, work_dir, spike)
+
+
+def test_a_shape_that_the_generator_does_not_know_is_played_by_its_segments(result_of: ResultOf) -> None:
+    outcome = result_of(in_a_spike)
+    assert not outcome.faults
+    due_s = us(hold_of(outcome), "intended_start") / 1e6
+    assert np.histogram(due_s - due_s[0], bins=[0, 0.99, 1.99, 3])[0].tolist() == [10, 30, 10]
 
 
 @scenario

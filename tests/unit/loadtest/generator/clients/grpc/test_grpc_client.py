@@ -213,7 +213,7 @@ def interrupted_call(work_dir: Path) -> LoadTestOutcome:
     server = ScriptedGrpcServer(lambda _, number: RIGHT if number < 3 else time.sleep(30))
     fields: dict[str, Any] = {"users": 1, "spawn_rate_per_s": 1.0, "wait_s": 0.0, "warmup_s": 0.0, "duration_s": 600.0}
     cancelled = threading.Event()
-    load = load_plan(ClosedLoop(**fields).model_dump())
+    load = load_plan(ClosedLoop(**fields).plan_values)
     plan = LoadTestPlan(load, "grpc", server.url, "resnet", str(work_dir), OUTPUTS)
     outcome = run_load_test(plan, [RequestBody(BODY)], lambda _: cancelled.set(), cancelled)
     server.stop()
