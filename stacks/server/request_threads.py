@@ -13,7 +13,7 @@ _REST_A_BATCH = 2
 _GRPC_A_CALL = 2
 # One thread waits for the next call. The others are for the model service and for whoever looks at the server by hand.
 _GRPC_BESIDE = 16
-# The profiles `seed`, `laptop`, `smoke`, `open` and `capacity` need this many or fewer, and so have the same servers.
+# All profiles of stacks.load.load_profiles need this many or fewer, so they have the same servers.
 _GRPC_FEWEST = 1024
 
 
