@@ -38,11 +38,10 @@ def worker_name(worker: int) -> str:
 class _Timed:
     """`warmup_s` is the longest that the warm-up may take; `duration_s` is everything after it.
 
-    What a run is judged by: whether a schedule decides when requests are sent, whether its rate is the same for every
-    server, however slow, and `is_steady`: whether latency and throughput must stay the same in the hold phase.
+    What a run is judged by: whether its rate is the same for every server, however slow, and `is_steady`: whether
+    latency and throughput must stay the same in the hold phase.
     """
 
-    has_schedule: ClassVar[bool]
     rate_is_fixed: ClassVar[bool]
 
     mode: str
@@ -62,7 +61,6 @@ class _Timed:
 class ClosedLoopPlan(_Timed):
     """The profile stacks.load.load_profiles.ClosedLoop."""
 
-    has_schedule: ClassVar[bool] = False
     is_steady: ClassVar[bool] = True
     rate_is_fixed: ClassVar[bool] = False
 
@@ -79,8 +77,6 @@ class ClosedLoopPlan(_Timed):
 
 @dataclass(frozen=True, kw_only=True)
 class _Scheduled(_Timed):
-    has_schedule: ClassVar[bool] = True
-
     max_in_flight: int
 
     @property
@@ -150,7 +146,7 @@ def repeat_of(load: LoadPlan, index: int, rerun: str) -> LoadPlan:
     Each has arrivals of its own: the chance of one schedule would pass for a property of the server. They are the same
     for all variants, so that their differences have less of it (common random numbers).
     """
-    if isinstance(load, ClosedLoopPlan):
+    if not isinstance(load, ScheduledPlan):
         return load
     return replace(load, seed=load.seed + index - 1 + crc32(rerun.encode()))
 
@@ -213,7 +209,7 @@ class LoadTestPlan:
         A kept connection stays with one replica, and few connections carry a schedule, so they would reach few
         replicas. In a closed loop each user is a caller, with a connection that it keeps.
         """
-        return self.replicas > 1 and self.load.has_schedule
+        return self.replicas > 1 and isinstance(self.load, ScheduledPlan)
 
     @property
     def bodies_path(self) -> str:

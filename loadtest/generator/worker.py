@@ -24,7 +24,7 @@ from loadtest.generator.monitoring.heartbeat import Heartbeat
 from loadtest.generator.monitoring.sampler import GENERATOR, Sampler
 from loadtest.generator.monitoring.server_watch import Stop, server_gone
 from loadtest.generator.phases import WARMUP, PhaseMarks
-from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadTestPlan, ScheduledPlan
+from loadtest.generator.plan import CapacitySearchPlan, LoadTestPlan, ScheduledPlan
 from loadtest.generator.pods import IS_FIRST_POD
 from loadtest.generator.recorder import Recorder
 
@@ -87,10 +87,10 @@ class Worker:
     def _begin(self) -> None:
         self._heartbeat.begin()
         gevent.spawn(self._health.measure_lag)
-        if isinstance(self._plan.load, ClosedLoopPlan):
-            events.request.add_listener(self._note_warm_up)
-        else:
+        if isinstance(self._plan.load, ScheduledPlan):
             gevent.spawn(self._run_schedule, self._plan.load)
+        else:
+            events.request.add_listener(self._note_warm_up)
 
     def _run_schedule(self, load: ScheduledPlan) -> None:
         """The first worker warms the server up; then all play from the time that the master sets."""

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from analysis.results.schema.manifest import SearchedCapacity
 from analysis.results.schema.other_cpu import OtherCpu
 from loadtest.generator.phases import HOLD
-from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
+from loadtest.generator.plan import LoadTestPlan, ScheduledPlan
 from loadtest.result.capacity_figures import capacity_of, finished_steps, search_reason
 from loadtest.result.raw_rows import RawRows
 from loadtest.result.servers import Servers, deployment_of
@@ -105,7 +105,7 @@ def outcome_of(
         locust_version=totals.get("locust_version", termination.locust_version),
         machine=totals.get("machine") or {},
         deployment=deployment_of(servers.before),
-        seed=None if isinstance(plan.load, ClosedLoopPlan) else plan.load.seed,
+        seed=plan.load.seed if isinstance(plan.load, ScheduledPlan) else None,
         capacity=capacity,
         faults=(
             *faults,

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from analysis.results.schema.request_rows import NOT_SENT
 from analysis.results.schema.thresholds import GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE
 from loadtest.generator.phases import HOLD
-from loadtest.generator.plan import CapacitySearchPlan, LoadPlan
+from loadtest.generator.plan import CapacitySearchPlan, LoadPlan, ScheduledPlan
 from loadtest.result.raw_rows import times_us
 
 # The event loop's lag, or the delay of sending, may be this much of the median latency, or _OWN_MS if that is more.
@@ -94,7 +94,7 @@ def _clock_reasons(rows: pa.Table, health: Mapping[str, Any]) -> list[str]:
 
 
 def _schedule_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
-    if not load.has_schedule or not counted.num_rows:
+    if not isinstance(load, ScheduledPlan) or not counted.num_rows:
         return []
     reasons = []
     due = load.due_in_hold()

@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 from analysis.results.run.columns import Floats, Integers
 from analysis.results.run.wander import wander_of
 from loadtest.generator.phases import HOLD
-from loadtest.generator.plan import LoadPlan
+from loadtest.generator.plan import LoadPlan, ScheduledPlan
 from loadtest.result.raw_rows import times_us
 from loadtest.result.validity.trend import trend_of
 
@@ -63,7 +63,7 @@ def steady_state_reasons(rows: pa.Table, counted: pa.Table, load: LoadPlan) -> l
         _change_reason("median latency", np.maximum(latency_ms, _SHORTEST_MS), _LATENCY_DRIFT, answers.duration_s),
         _change_reason("throughput", np.maximum(came, _FEWEST_ANSWERS), _THROUGHPUT_DRIFT, answers.duration_s),
     ]
-    if not load.has_schedule and not any(changes):
+    if not isinstance(load, ScheduledPlan) and not any(changes):
         changes = [_wander_reason(answers)]  # of a schedule, the throughput is the schedule's
     return list(filter(None, changes))
 
