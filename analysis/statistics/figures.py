@@ -55,11 +55,11 @@ class RunData:
 
     def response_ms(self, quantile: float) -> float | None:
         """Of good answers, from when each was due."""
-        return _quantile_ms(self._response_us, quantile)
+        return _quantile_ms(self.response_us, quantile)
 
     def delay_ms(self, quantile: float) -> float | None:
         """How late requests of a schedule were sent; None in a closed loop, where each is due when it is sent."""
-        return _quantile_ms(self._delay_us, quantile)
+        return _quantile_ms(self.delay_us, quantile)
 
     @property
     def offered_rps(self) -> float | None:
@@ -140,12 +140,14 @@ class RunData:
         return int(np.count_nonzero((end_us > first_us) & (end_us <= last_us) & counted)) / self.duration_s
 
     @cached_property
-    def _response_us(self) -> Integers:
+    def response_us(self) -> Integers:
+        """Of the good answers of the counted phase, ascending."""
         counted = self.rows.counted
         return np.sort(counted.response_us[counted.ok])
 
     @cached_property
-    def _delay_us(self) -> Integers:
+    def delay_us(self) -> Integers:
+        """Of the requests that were sent, ascending; without any in a closed loop."""
         counted = self.rows.counted
         if self._is_closed:
             return np.zeros(0, dtype=np.int64)

@@ -6,7 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from analysis.formatting import percent
+from analysis.results.run.columns import read_columns
 from analysis.results.schema.manifest import Validity
+from analysis.statistics.figures import Figure, RunData
 from analysis.statistics.summary import summarise
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load.load_profiles import PROFILES
@@ -77,6 +80,18 @@ def test_errors_count_in_throughput_and_not_in_goodput(summary_of, row):
     assert summary.goodput_rps == pytest.approx(0.75)
     assert summary.error_rate == pytest.approx(26 / 101)
     assert summary.errors == {"unavailable": 26}
+
+
+def test_a_formula_beside_its_declaration_reads_the_times_of_good_answers(store, row, table):
+    def slow_share(run: RunData) -> float:
+        return float(np.mean(run.response_us > 2 * np.median(run.response_us)))
+
+    rows = [row(second, 500 if second % 4 == 0 else 100) for second in range(40)]
+    manifest = write_run(
+        store, make_manifest(SMOKE), table([*rows, row(41, 900, ok=False), row(42, 900, phase="ramp")])
+    )
+    declared = Figure("over 2 × p50", "%", percent, formula=slow_share)
+    assert declared.of(RunData(manifest, read_columns(store, manifest))) == 0.25
 
 
 def test_a_failure_without_a_class_is_counted_too(summary_of, row):
