@@ -61,9 +61,8 @@ def evidence_of(manifest: Manifest, rows: RunRows, objective: Objective) -> Evid
         case ClosedLoop():
             return _of_closed_loop(manifest, manifest.load, rows)
         case TrafficCurve():
-            return NoEvidence(
-                manifest.run_id, "traffic along a curve says nothing about the capacity; run a capacity search"
-            )
+            reason = f"{manifest.load.title} says nothing about the capacity; run a capacity search"
+            return NoEvidence(manifest.run_id, reason)
         case CapacitySearch():
             return NoEvidence(manifest.run_id, "its capacity search has no result; run it again")
     assert_never(manifest.load)
