@@ -179,7 +179,7 @@ def test_a_level_that_differs_by_a_window_s_spread_is_a_step_where_windows_are_c
     window_sd: float, refused: float
 ) -> None:
     """Windows of a queue that is often full differ by factors, and stay so for a while; those of a calm one do not."""
-    load, found = load_plan(OPEN.model_dump()), 0
+    load, found = load_plan(OPEN.plan_values), 0
     for seed in range(20):
         windows = np.random.default_rng(seed).normal(0, window_sd, 60) + window_sd * 1.8 * (np.arange(60) >= 45)
         due_us = np.arange(600) * 100_000
