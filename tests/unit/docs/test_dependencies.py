@@ -1,10 +1,10 @@
-"""docs/adr/0003-dependencies.md gives a reason for each package that the program needs, and for no other."""
+"""docs/adr/0003-packages-folders-and-records.md gives a reason for each package that is needed, and for no other."""
 
 import re
 
 from tools.pins import ROOT
 
-_ADR = (ROOT / "docs/adr/0003-dependencies.md").read_text()
+_ADR = (ROOT / "docs/adr/0003-packages-folders-and-records.md").read_text()
 _REQUIREMENTS = ROOT / "tools/requirements"
 
 
