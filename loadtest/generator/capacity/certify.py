@@ -7,6 +7,7 @@ count as one.
 
 import math
 from collections.abc import Sequence
+from operator import mul
 
 # With fewer blocks their variance says too little. Whether a rate fails takes blocks that are longer, because one long
 # burst is no proof, and gets them at the price of a less certain variance.
@@ -54,7 +55,6 @@ def dispersion(flags: Sequence[bool], fewest_blocks: int = FEW_BLOCKS) -> float:
     while len(sums) >= 2 * fewest_blocks:
         sums = [first + second for first, second in zip(sums[::2], sums[1::2], strict=False)]
         size *= 2
-        middle = math.fsum(sums) / len(sums)
-        variance = math.fsum((each - middle) ** 2 for each in sums) / (len(sums) - 1)
+        variance = (sum(map(mul, sums, sums)) - sum(sums) ** 2 / len(sums)) / (len(sums) - 1)
         largest = max(largest, variance / (size * mean * (1 - mean)))
     return largest

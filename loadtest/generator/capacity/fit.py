@@ -1,20 +1,18 @@
 """The capacity that the steps of a search suggest, and how certain it is. Standard library only.
 
 It decides only which rate comes next and when the search ends: the capacity that is reported is estimated from the rows
-(analysis.capacity.fit), by such a line with finer numbers, a slope that depends on the allowed share, and a narrower
-interval.
+(analysis.capacity.fit), by such a line with finer numbers, and with a dispersion for all steps together.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from loadtest.generator.capacity.step import Counts, windows_s
+from loadtest.generator.capacity.step import Counts
 
-# The slope before any data is log-normal about a multiple of the square root of the dispersion; of failures, about 12.
-# A test holds _SLOPE_OF_FAILURES, _NEAR and _MOST equal to those of analysis.capacity.fit, which the pod lacks.
-_SLOPE_OF_BURSTS, _SLOPE_OF_FAILURES, _SLOPE_SD = 2.0, 12.0, 0.6
-_DEVIATIONS = tuple(step / 5 for step in range(-12, 13))
+# The slope before any data, _NEAR and _MOST are those of analysis.capacity.fit, which says why; the pod lacks it.
+_SLOPE_OF_BURSTS, _SLOPE_OF_FAILURES, _SLOPE_SD = 1.3, 12.0, 0.5
+_DEVIATIONS = tuple(step / 2 for step in range(-5, 6))
 _RATES = 120
 # The likelihood is computed from its maximum outwards until its logarithm is so much lower.
 _NEGLIGIBLE = 25.0
@@ -24,7 +22,6 @@ _LARGEST_EXPONENT = 700.0
 _NEAR = 1.22
 # A queue that overflows misses more the longer it is observed: beyond this multiple of the allowed share it only fails.
 _MOST = 5.0
-_FEW_BURSTS = 10.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class CapacityFit:
 
 
 def fit_capacity(
-    steps: Sequence[Counts], share: float, latency_s: float, highest_rps: float, *, only_failures: bool = False
+    steps: Sequence[Counts], share: float, highest_rps: float, *, only_failures: bool = False
 ) -> CapacityFit:
     """Fit the logit of the share of misses as a line in the logarithm of the rate; `share` is the one that is allowed.
 
@@ -52,7 +49,7 @@ def fit_capacity(
     counted = [step for step in steps if step.requests]
     kept_rps = max((step.rate_rps for step in counted if step.missed <= share * step.requests), default=0.0)
     near = counted
-    fit = _fit(near, share, latency_s, highest_rps, only_failures=only_failures)
+    fit = _fit(near, share, highest_rps, only_failures=only_failures)
     for _ in range(2):
         # From the highest rate that did not miss too much on: without it, rates that all overflow have no end.
         low_rps, high_rps = min(kept_rps, fit.value_rps) / _NEAR, fit.value_rps * _NEAR
@@ -60,14 +57,13 @@ def fit_capacity(
         if nearer == near:
             break
         near = nearer
-        fit = _fit(near, share, latency_s, highest_rps, only_failures=only_failures)
+        fit = _fit(near, share, highest_rps, only_failures=only_failures)
     return fit
 
 
 def _fit(
     steps: Sequence[Counts],
     share: float,
-    latency_s: float,
     highest_rps: float,
     *,
     only_failures: bool,
@@ -75,22 +71,18 @@ def _fit(
     most = min(0.5, _MOST * share)
     within = [step for step in steps if step.missed <= most * step.requests]
     worth = _dispersion(within)
-    measured = _slope(within, latency_s, sum(step.missed for step in within) / worth)
     top = math.log(highest_rps)
     bottom = min(*(math.log(step.rate_rps) for step in steps), top) - 1
     log_rates = [bottom + (top - bottom) * (index + 0.5) / _RATES for index in range(_RATES)]
-    root = math.sqrt(worth)
-    usual_slope, slope_sd = _SLOPE_OF_BURSTS * root, _SLOPE_SD * (1 + 1 / root)
+    usual_slope = _SLOPE_OF_BURSTS * math.sqrt(worth * math.log(1 / share))
+    slope_sd = _SLOPE_SD * (1 + 1 / worth)
     if only_failures:
         usual_slope, slope_sd = _SLOPE_OF_FAILURES, _SLOPE_SD
     likelihood = _Likelihood(steps, share, most, worth)
     of_slopes = []
     for deviation in _DEVIATIONS:
         slope = usual_slope * math.exp(slope_sd * deviation)
-        beyond = (slope * (1 - share) - measured[0]) / measured[1] if measured else 0.0
-        # A queue may remember longer than the windows before a miss: its slope is at least what they show.
-        log_prior = -0.5 * (deviation**2 + (beyond if only_failures else min(0.0, beyond)) ** 2)
-        of_slopes.append(likelihood.of_slope(slope, log_prior))
+        of_slopes.append(likelihood.of_slope(slope, -0.5 * deviation**2))
     logs = _logs_near_the_best(of_slopes, log_rates)
     best, at = max((max(each), index) for index, each in enumerate(logs) if each)
     likely = [math.fsum(math.exp(log - best) for log in each) for each in logs]
@@ -187,35 +179,11 @@ def _outwards_from(
 
 
 def _dispersion(steps: Sequence[Counts]) -> float:
-    """The mean of the steps; blocks that are not much longer than a burst show too little of it."""
+    """The mean of the steps."""
     requests = sum(step.requests for step in steps)
     if not requests:
         return 1.0
-    mean = sum(step.requests * step.dispersion for step in steps) / requests
-    return mean * (1 + _FEW_BURSTS * mean / requests)
-
-
-def _slope(steps: Sequence[Counts], latency_s: float, bursts: float) -> tuple[float, float] | None:
-    """How steeply the logarithm of the misses grows with that of the rate, and its standard error; None without any.
-
-    By how many arrivals more than expected precede a miss (score function: Rubinstein and Shapiro, Discrete Event
-    Systems, 1993), as far back as there is an excess.
-    """
-    if not any(step.missed for step in steps):
-        return None
-    rate_rps = max(step.rate_rps for step in steps)
-    value, variance = 0.0, rate_rps
-    for index, (reach_s, window_s) in enumerate(windows_s(latency_s)):
-        counted = [step.excess[index] for step in steps if len(step.excess) > index]
-        misses = sum(count for count, _ in counted)
-        if not misses:
-            break
-        excess = math.fsum(total for _, total in counted) / misses
-        variance = rate_rps * (reach_s + window_s)
-        if reach_s and excess < 0.5 * math.sqrt(rate_rps * window_s / max(1.0, bursts)):
-            break
-        value += excess
-    return value, max(0.15 * value, math.sqrt(variance / max(1.0, bursts)))
+    return sum(step.requests * step.dispersion for step in steps) / requests
 
 
 def _quantile(log_rates: list[float], likely: list[float], share: float) -> float:

@@ -117,12 +117,12 @@ class Search:
 
     def _fit(self) -> CapacityFit:
         """The capacity by the limit that is reached first: of late and failed requests together, or of failed ones."""
-        share, latency_s = 1 - self._load.quantile, self._load.latency_s
+        share = 1 - self._load.quantile
         highest_rps = min(self._failed_rps, math.e * self._load.highest_rps)
-        fits = [fit_capacity(self._steps, share, latency_s, highest_rps)]
+        fits = [fit_capacity(self._steps, share, highest_rps)]
         if self._fail_too_often():
             failed = [step.of_failed for step in self._steps]
-            fits.append(fit_capacity(failed, self._load.error_ratio, latency_s, highest_rps, only_failures=True))
+            fits.append(fit_capacity(failed, self._load.error_ratio, highest_rps, only_failures=True))
         return min(fits, key=lambda each: each.value_rps)
 
     def _has_missed_too_much(self) -> bool:

@@ -4,7 +4,7 @@ Standard library only. It reads no clock, so that tests can judge a simulated se
 """
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import Enum
 from statistics import median
@@ -27,10 +27,6 @@ _QUICK_REQUESTS, _QUICK_S = 24, 2.0
 _SETTLING, _SETTLING_SHARE = 5, 0.2
 # Bursts of misses are as long as those above lower levels, of which there are more.
 _LEVELS = (0.5, 0.8, 0.95)
-# Windows before a miss in which arrivals are counted; the shortest is of this share of the latency limit.
-_WINDOWS, _SHORTEST_WINDOW, _LONGER = 14, 0.25, 1.6
-# A window reaches back over this share of the step at most.
-_REACH = 0.3
 
 
 class StepVerdict(Enum):
@@ -64,15 +60,12 @@ class Counts:
     """What a step counted: its requests after it settled, those that missed, those that failed, and their dispersion.
 
     `dispersion` is the largest, of the queue; `missed_dispersion` is that of the misses that came.
-    `excess` has, for windows of growing length before each miss, how many misses have such a window within the step,
-    and by how many arrivals more than expected these windows have together.
     """
 
     rate_rps: float
     requests: int
     missed: int
     dispersion: float
-    excess: tuple[tuple[int, float], ...] = ()
     failed: int = 0
     failed_dispersion: float = 1.0
     missed_dispersion: float = 1.0
@@ -81,16 +74,6 @@ class Counts:
     def of_failed(self) -> "Counts":
         """The same where only a failed request is a miss."""
         return Counts(self.rate_rps, self.requests, self.failed, self.failed_dispersion)
-
-
-def windows_s(latency_s: float) -> list[tuple[float, float]]:
-    """The windows before a miss, as their ends and lengths in seconds before it: each is longer than the last."""
-    windows, reach_s, window_s = [], 0.0, _SHORTEST_WINDOW * latency_s
-    for _ in range(_WINDOWS):
-        windows.append((reach_s, window_s))
-        reach_s += window_s
-        window_s *= _LONGER
-    return windows
 
 
 class StepJudge:
@@ -126,10 +109,12 @@ class StepJudge:
         """
         self._looks += 1
         self.next_look_s = min(_LATER * now_s, self._step.longest_s)
+        is_old, is_over = now_s >= _FAILS_AFTER * self._load.latency_s, now_s >= self._step.longest_s
+        if not (self._step.quick or is_old or is_over):
+            return None
         seen = self._seen(now_s, 0.0 if self._step.quick else self._settling_s)
         missed = sum(flag for _, flag, _ in seen)
-        is_old = self._step.quick or now_s >= _FAILS_AFTER * self._load.latency_s
-        if is_old and self._fails(seen, _FAILS_ERROR / 2**self._looks):
+        if (self._step.quick or is_old) and self._fails(seen, _FAILS_ERROR / 2**self._looks):
             return StepVerdict.FAILS
         if (
             self._step.quick
@@ -140,7 +125,7 @@ class StepJudge:
                 return StepVerdict.UNDECIDED
             if not fails_quantile(missed, len(seen), self._load.quantile, _DOUBTFUL):
                 return StepVerdict.PASSED
-        if now_s < self._step.longest_s:
+        if not is_over:
             return None
         return StepVerdict.MEETS if not self._step.quick and self._meets(seen) else StepVerdict.UNDECIDED
 
@@ -154,33 +139,10 @@ class StepJudge:
             len(seen),
             sum(missed),
             self._dispersion(seen),
-            self._excess(until),
             sum(failed),
             dispersion(failed, FEWEST_BLOCKS),
             dispersion(missed, FEWEST_BLOCKS),
         )
-
-    def _excess(self, until: int) -> tuple[tuple[int, float], ...]:
-        if not until:
-            return ()
-        latest_s, offsets_s = self._load.latency_s, self._offsets_s
-        at_s = [
-            offsets_s[number]
-            for number in range(until)
-            if offsets_s[number] >= self._settling_s
-            and (self._failed[number] or (self._response_s[number] or math.inf) > latest_s)
-        ]
-        excess = []
-        for reach_s, window_s in windows_s(latest_s):
-            if reach_s + window_s > _REACH * offsets_s[until - 1]:
-                break
-            within = [each for each in at_s if each >= reach_s + window_s]
-            arrivals = sum(
-                bisect_left(offsets_s, each - reach_s) - bisect_left(offsets_s, each - reach_s - window_s)
-                for each in within
-            )
-            excess.append((len(within), arrivals - len(within) * self._step.rate_rps * window_s))
-        return tuple(excess)
 
     def _backlog_grows(self) -> bool:
         """Whether more requests wait than at twice the response time of the first ones."""
@@ -220,6 +182,9 @@ class StepJudge:
     def _meets(self, seen: list[tuple[float, bool, bool]]) -> bool:
         missed, failed = sum(flag for _, flag, _ in seen), sum(flag for _, _, flag in seen)
         if failed > self._load.error_ratio * len(seen):
+            return False
+        # In bursts they say less; how long those are takes longer to compute.
+        if not meets_quantile(missed, len(seen), self._load.quantile, _MEETS_ERROR):
             return False
         worth = self._dispersion(seen)
         return meets_quantile(math.ceil(missed / worth), int(len(seen) / worth), self._load.quantile, _MEETS_ERROR)

@@ -15,8 +15,7 @@ from loadtest.generator.capacity.step import Counts
 def steps(draw: st.DrawFn) -> Counts:
     requests = draw(st.integers(1, 5000))
     missed = draw(st.one_of(st.just(0), st.integers(0, requests)))
-    excess = ((missed, missed * draw(st.floats(0, 8))),) if missed else ()
-    return Counts(draw(st.floats(50, 500)), requests, missed, draw(st.floats(1, 8)), excess)
+    return Counts(draw(st.floats(50, 500)), requests, missed, draw(st.floats(1, 8)))
 
 
 def in_full(
@@ -29,11 +28,9 @@ def in_full(
     deviations = np.array(fit._DEVIATIONS)
     slopes = fit._SLOPE_OF_FAILURES * np.exp(fit._SLOPE_SD * deviations)
     if not only_failures:
-        slopes = fit._SLOPE_OF_BURSTS * worth**0.5 * np.exp(fit._SLOPE_SD * (1 + worth**-0.5) * deviations)
+        usual = fit._SLOPE_OF_BURSTS * np.sqrt(worth * np.log(1 / share))
+        slopes = usual * np.exp(fit._SLOPE_SD * (1 + 1 / worth) * deviations)
     log_prior = -0.5 * deviations**2
-    if own := fit._slope(within, 0.2, sum(step.missed for step in within) / worth):
-        beyond = (slopes * (1 - share) - own[0]) / own[1]
-        log_prior -= 0.5 * (beyond if only_failures else np.minimum(0, beyond)) ** 2
     at = np.log([step.rate_rps for step in counted])
     top = math.log(highest_rps)
     bottom = min(at.min(), top) - 1
@@ -55,7 +52,7 @@ def in_full(
 def test_what_it_leaves_out_changes_no_figure(
     counted: list[Counts], share: float, highest_rps: float, *, only_failures: bool
 ) -> None:
-    found = fit._fit(counted, share, 0.2, highest_rps, only_failures=only_failures)
+    found = fit._fit(counted, share, highest_rps, only_failures=only_failures)
     grid, likely = in_full(counted, share, highest_rps, only_failures=only_failures)
     below = likely.cumsum() / likely.sum()
     width = grid[1] - grid[0]

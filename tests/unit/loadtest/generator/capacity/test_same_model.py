@@ -12,8 +12,7 @@ from loadtest.generator.capacity import certify, fit, search, step
 
 
 def test_both_have_the_same_constants() -> None:
-    """But for the slope before any data and an addition for few bursts, by which the pod only chooses the next rate."""
-    names = ("_SLOPE_OF_FAILURES", "_MOST")
+    names = ("_SLOPE_OF_BURSTS", "_SLOPE_OF_FAILURES", "_SLOPE_SD", "_MOST")
     assert [getattr(fit, name) for name in names] == [getattr(analysis_fit, name) for name in names]
     assert fit._NEAR == analysis_fit.NEAR
     assert (step._SETTLING, step._SETTLING_SHARE) == (analysis_requests._SETTLING, analysis_requests._SETTLING_SHARE)

@@ -167,9 +167,7 @@ def after(*counts: tuple[float, int, int]) -> Step:
     """The step after Poisson steps of these rates, of 4,000 requests each, with so many missed and so many failed."""
     search = Search(objective(precision=0.002), 20)
     for rate_rps, missed, failed in counts:
-        search.record(
-            Step(rate_rps, POISSON, 1, 60), StepVerdict.UNDECIDED, Counts(rate_rps, 4000, missed, 2, (), failed)
-        )
+        search.record(Step(rate_rps, POISSON, 1, 60), StepVerdict.UNDECIDED, Counts(rate_rps, 4000, missed, 2, failed))
     search.record(Step(20, CONSTANT, 0, 10), StepVerdict.PASSED, Counts(20, 100, 0, 1))
     search.record(Step(22, CONSTANT, 0, 10), StepVerdict.UNDECIDED, Counts(22, 100, 50, 1))
     step = search.next(600)
