@@ -13,7 +13,7 @@ from policy.kinds import DECLARED_KINDS
 from policy.resource import UNKNOWN, Resource
 from policy.rules import RULES
 from stacks.files import load_settings
-from tests.unit.components.gke.gke_program import SHAPES, record_gke, record_stack, settings_with
+from tests.unit.components.gke.gke_program import GKE_STACKS, record_gke, record_stack, settings_with
 from tests.unit.components.recorder import Recording, record
 
 
@@ -33,12 +33,12 @@ def broken(recording: Recording, stack: str) -> list[str]:
     return [f"{rule.name}: {each}" for rule in RULES for resource in resources for each in rule.violations(resource)]
 
 
-@pytest.mark.parametrize("stack", SHAPES)
+@pytest.mark.parametrize("stack", GKE_STACKS)
 def test_a_gke_stack_keeps_every_rule(stack: str):
     assert broken(record_stack(stack), stack) == []
 
 
-@pytest.mark.parametrize("stack", SHAPES)
+@pytest.mark.parametrize("stack", GKE_STACKS)
 def test_a_preview_of_a_gke_stack_keeps_every_rule(stack: str):
     assert broken(record_gke(load_settings(stack), stack, preview=True), stack) == []
 
@@ -78,7 +78,7 @@ def test_a_variant_that_a_user_may_set_keeps_every_rule(variant: str, command: s
 
 
 def test_the_list_of_kinds_is_what_the_stacks_register():
-    stacks = [*map(record_stack, SHAPES), record_gke(settings_with(**VARIANTS["autoscaler"]), "8cpu-16gb")]
+    stacks = [*map(record_stack, GKE_STACKS), record_gke(settings_with(**VARIANTS["autoscaler"]), "8cpu-16gb")]
     registered = {each.typ for stack in stacks for each in stack.resources}
     # The engine registers the stack itself and the default providers.
     of_the_engine = {"pulumi:pulumi:Stack", "pulumi:providers:gcp", "pulumi:providers:shapebench"}

@@ -6,6 +6,7 @@ The text of the verdict, with which a report begins, too, is in no file: `test_w
 """
 
 import os
+import shutil
 from io import StringIO
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from shapebench.commands.setup.doctor import doctor
 from shapebench.output import print_text
 from shapebench.sweeps.answer import answer
 from shapebench.sweeps.view import screen
+from stacks import files
 from tests.unit.shapebench.conftest import SAVED_MODEL, SHOWN_RUN
 from tests.unit.shapebench.sweeps.made_up import SETTINGS, simulated
 
@@ -79,8 +81,17 @@ def test_help(name: str, columns: int) -> None:
     compare(name, columns, printed(HELP[name], columns))
 
 
+@pytest.fixture
+def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No stacks but those of the published experiment and the two that have no shape of their own."""
+    (folder := tmp_path / "stacks").mkdir()
+    for stack in ("2cpu-4gb", "4cpu-8gb", "8cpu-16gb", "8cpu-64gb", "kubernetes", "local"):
+        shutil.copy(files.stack_file(stack), folder)
+    monkeypatch.setattr(files, "STACKS_DIR", folder)
+
+
 @pytest.mark.parametrize("name", OUTPUT)
-@pytest.mark.usefixtures("in_folder_with_store")
+@pytest.mark.usefixtures("in_folder_with_store", "experiment")
 def test_output(name: str, columns: int) -> None:
     compare(name, columns, printed(OUTPUT[name], columns))
 

@@ -1,4 +1,4 @@
-"""The stack files that are checked in: each parses, and they are the four shapes and the local one."""
+"""The stack files that are checked in: the shapes of the published experiment, and those without one of their own."""
 
 import pytest
 import yaml

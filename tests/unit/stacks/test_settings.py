@@ -203,7 +203,7 @@ WRONG = [
     (
         local(server="triton"),
         "local.server: 'triton' is no server",
-        "give one of auto, embedded, onnxruntime, openvino, tensorflow_model_server",
+        "give one of auto, embedded, ",
     ),
     (local(grpcPort=9000), "local: restPort and grpcPort", "give two ports"),
     (local(restPort=80), "local.restPort is 80", "from 1024 on"),

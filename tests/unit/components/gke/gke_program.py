@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from components.platforms.gke import GkePlatform, GkePlatformArgs
-from stacks.files import load_settings, project_defaults
+from stacks.files import load_settings, project_defaults, stack_names
 from stacks.settings import Settings, parse_settings
 from tests.unit.components.recorder import Recording, record
 
-# Machine type, vCPUs and nodes, by stack.
+# Each stack of the checkout whose cluster is on GKE.
+GKE_STACKS = [stack for stack in stack_names() if load_settings(stack).platform == "gke"]
+# Machine type, vCPUs and nodes of those of the published experiment, by stack.
 SHAPES = {
     "2cpu-4gb": ("e2-custom-2-4096", 2, 8),
     "4cpu-8gb": ("e2-custom-4-8192", 4, 4),
