@@ -52,7 +52,7 @@ SMALLEST = ("--users", "4", "--turns", "1", "--hold", "2", "--fitted", "8")
 # 40 s its sampling error is 3.6 % (4 and 12 users, simulated), in 160 s 1.5 and 2 %. So all turns together are long.
 _TURNS, _HOLD_S = 4, 25
 # Where the machine is slower by a factor in one load test than in another, the server is slower by this power of it: a
-# regression of ten load tests, with a standard error of 0.2 (docs/adr/0071).
+# regression of ten load tests, with a standard error of 0.2 (docs/adr/0055).
 _FOLLOWS = 0.5
 # 95 % of a normal distribution are within so many standard errors.
 _STANDARD_ERRORS = 2

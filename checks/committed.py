@@ -1,4 +1,4 @@
-"""Checks that no file holds what must not be committed: merge-conflict markers, or the salt of a passphrase."""
+"""Checks that no file holds what must not be committed: conflict markers, a passphrase's salt, lost records."""
 
 import re
 import subprocess
@@ -9,11 +9,13 @@ from checks.tree import own_files
 
 # Without the line of equals signs between the sides: Markdown underlines headings with it.
 _CONFLICT = re.compile(rb"^(?:<{7}|\|{7}|>{7})(?: .*)?$", re.MULTILINE)
+# As comments name a decision record; what documents link to is checked with their links.
+_RECORD = re.compile(rb"docs/adr/(\d{4})\b(?!-)")
 
 
 def problems(root: Path) -> list[str]:
-    """The files that hold conflict markers, and the stack files that are committed with a salt."""
-    return [*_conflicts(root), *_salts(root)]
+    """The files with conflict markers or the number of no decision record, and the stack files with a salt."""
+    return [*_conflicts(root), *_lost_records(root), *_salts(root)]
 
 
 def _conflicts(root: Path) -> Iterator[str]:
@@ -25,6 +27,14 @@ def _conflicts(root: Path) -> Iterator[str]:
                 f"{path.relative_to(root)}:{line}: a merge-conflict marker, so the file holds both sides of a merge;"
                 " keep what is right and delete the markers"
             )
+
+
+def _lost_records(root: Path) -> Iterator[str]:
+    kept = {path.name[:4].encode() for path in (root / "docs/adr").glob("*.md")}
+    for path in own_files(root):
+        for number in sorted(set(_RECORD.findall(path.read_bytes())) - kept):
+            place = path.relative_to(root)
+            yield f"{place}: there is no docs/adr/{number.decode()}; name the record that it was merged into"
 
 
 def _salts(root: Path) -> list[str]:

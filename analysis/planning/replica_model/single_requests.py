@@ -22,7 +22,7 @@ _OVERTAKEN_QUANTILE = 0.99
 # A queue that is not in order is as unlikely as this dependence of the work of requests on others, in squared standard
 # errors: a chance of 0.27 %.
 _OUT_OF_ORDER = 11.8
-# The service time of the same server differs by this share from one load test to another: docs/adr/0071.
+# The service time of the same server differs by this share from one load test to another: docs/adr/0055.
 _SERVICE_TIME_ERROR = 0.03
 # Per request that was there or came, as a share of the work. With constant service times a smaller error means nothing.
 _LEAST_ERROR = 0.005

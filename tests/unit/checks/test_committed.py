@@ -6,8 +6,9 @@ import pytest
 from checks import committed
 
 SALT = "encryptionsalt: v1:zg6STAqxsnc=:v1:8RIaZc56wk40cSoG:Wgmq36PYs6Su\n"
-# Put together here, so that this file holds no marker itself.
+# Put together here, so that this file holds none of them itself.
 BEGIN, BASE, END = "<" * 7, "|" * 7, ">" * 7
+RECORDS = "docs/adr"
 
 
 @pytest.fixture
@@ -42,6 +43,14 @@ def test_conflict_markers_in_what_git_ignores_are_not_reported(checkout: Path):
     (checkout / "build").mkdir()
     (checkout / "build/made.txt").write_text(f"{BEGIN} HEAD\n")
     assert committed.problems(checkout) == []
+
+
+def test_a_comment_that_names_a_record_which_is_gone_is_reported(checkout: Path):
+    (checkout / RECORDS).mkdir(parents=True)
+    (checkout / RECORDS / "0001-kept.md").touch()
+    (checkout / "code.py").write_text(f"# Why: {RECORDS}/0001, and {RECORDS}/0002.\n")
+    (found,) = committed.problems(checkout)
+    assert found == f"code.py: there is no {RECORDS}/0002; name the record that it was merged into"
 
 
 def test_a_committed_salt_is_reported_with_its_stack_file(checkout: Path):
