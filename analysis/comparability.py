@@ -132,7 +132,7 @@ ALL_CONDITIONS = (Condition("load", "under", load_name, "under one load"), *COND
 
 def comparison_key(manifest: Manifest, conditions: Sequence[Condition] = CONDITIONS) -> tuple[str, ...]:
     """Equal for runs that can be compared."""
-    return tuple(each.value(manifest) for each in conditions)
+    return tuple(condition.value(manifest) for condition in conditions)
 
 
 def comparison_group(manifest: Manifest) -> str:
@@ -157,7 +157,7 @@ def differences(manifest: Manifest, other: Manifest, conditions: Sequence[Condit
 
 
 def differing(manifest: Manifest, other: Manifest, conditions: Sequence[Condition] = CONDITIONS) -> list[Condition]:
-    return [each for each in conditions if each.value(manifest) != each.value(other)]
+    return [condition for condition in conditions if condition.value(manifest) != condition.value(other)]
 
 
 def largest_group(
@@ -173,7 +173,7 @@ def largest_group(
     every = sorted(manifests, key=attrgetter("run_id"))
     if not every:
         return [], []
-    of_all = [each for each in conditions if each not in BUILD]
+    of_all = [condition for condition in conditions if condition not in BUILD]
     chosen = max(
         (_of_one_build_each(runs, variant_of) for runs in _grouped(every, lambda run: comparison_key(run, of_all))),
         key=lambda runs: (runs[0].platform != "local", len(set(map(variant_of, runs))), runs[-1].run_id),

@@ -113,7 +113,7 @@ def run_name(manifest: Manifest) -> str:
 def short_ids(run_ids: Collection[str]) -> dict[str, str]:
     """By run id, its end: as many of the last characters as it takes to tell all of them apart, at least SHORT_ID."""
     lengths = range(SHORT_ID, max(map(len, run_ids), default=SHORT_ID) + 1)
-    length = next(each for each in lengths if len({run_id[-each:] for run_id in run_ids}) == len(set(run_ids)))
+    length = next(length for length in lengths if len({run_id[-length:] for run_id in run_ids}) == len(set(run_ids)))
     return {run_id: run_id[-length:] for run_id in run_ids}
 
 

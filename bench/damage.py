@@ -139,7 +139,7 @@ def _work(folder: Path, numbers: Sequence[int]) -> None:
 
 
 def _read(store: Path, whole: Path, out: Path, run_id: str) -> dict[str, Answer]:
-    return {each.name: each.read(store, whole, out, run_id) for each in readers()}
+    return {reader.name: reader.read(store, whole, out, run_id) for reader in readers()}
 
 
 def judged(
@@ -161,19 +161,19 @@ def judged(
         "rows": ["rows"],
     }
     unnoticed, crashed, hidden = [], {}, {}
-    for each in readers():
-        if each.name not in answers:
+    for reader in readers():
+        if reader.name not in answers:
             continue
-        answer = answers[each.name]
-        new = answer.said - before[each.name].said
+        answer = answers[reader.name]
+        new = answer.said - before[reader.name].said
         if not any(name in line for line in new for name in done.names):
-            unnoticed.append(each.name)
+            unnoticed.append(reader.name)
         if answer.crash:
-            crashed[each.name] = answer.crash
+            crashed[reader.name] = answer.crash
         # Rows that cannot be read are not shown.
-        wanted = [] if done.in_rows and each.shows == "rows" else shows[each.shows]
+        wanted = [] if done.in_rows and reader.shows == "rows" else shows[reader.shows]
         if missing := [name for name in wanted if name not in answer.shown]:
-            hidden[each.name] = missing
+            hidden[reader.name] = missing
     return {"unnoticed": unnoticed, "crashed": crashed, "hidden": hidden}
 
 

@@ -80,19 +80,19 @@ def _graded(name: str, predictions: Sequence[LeftOut], bar: str | None) -> Itera
     yield Figure(f"{name}: series and CPUs", len(errors), "")
     yield Figure(f"{name}: error of a speed", _percent(root_mean_square(errors.values())), "%")
     yield Figure(f"{name}: largest error", _percent(max(map(abs, errors.values()))), "%")
-    measured = [_usd(each.result) / each.result.per_s for each in predictions]
-    predicted = [_usd(each.result) / math.exp(each.predicted) for each in predictions]
+    measured = [_usd(prediction.result) / prediction.result.per_s for prediction in predictions]
+    predicted = [_usd(prediction.result) / math.exp(prediction.predicted) for prediction in predictions]
     yield Figure(f"{name}: rank correlation of cost", _rank_correlation(predicted, measured), "", bar)
 
 
 def _of_the_mean(results: Sequence[Result]) -> Iterator[LeftOut]:
     """Each result by the mean speed of the CPU models of the other series."""
-    for series in sorted({each.series for each in results}):
-        rest = fit([each for each in results if each.series != series])
+    for series in sorted({result.series for result in results}):
+        rest = fit([result for result in results if result.series != series])
         speed = fmean(of_cpus(rest.per_core).values())
-        for each in results:
-            if each.series == series and each.cores in rest.by_cores:
-                yield LeftOut(each, speed + rest.by_cores[each.cores])
+        for result in results:
+            if result.series == series and result.cores in rest.by_cores:
+                yield LeftOut(result, speed + rest.by_cores[result.cores])
 
 
 def _carried_over(benchmarks: Benchmarks) -> Iterator[Figure]:
@@ -102,7 +102,7 @@ def _carried_over(benchmarks: Benchmarks) -> Iterator[Figure]:
     cpus = sorted(of_cpus(one.per_core))
     speeds = [[of_cpus(each.per_core)[cpu] for cpu in cpus] for each in (one, other)]
     yield Figure("from one workload to the other: rank correlation of CPUs", _rank_correlation(*speeds), "")
-    costs = [[_usd(each) / each.per_s for each in results] for results in (by_float, by_quantised)]
+    costs = [[_usd(result) / result.per_s for result in results] for results in (by_float, by_quantised)]
     yield Figure("from one workload to the other: rank correlation of cost", _rank_correlation(*costs), "")
     yield Figure("pairs of series whose ratio is in the stated range", _share_held(benchmarks), "%", ">= 90")
 

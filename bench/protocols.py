@@ -69,14 +69,14 @@ def _turn(protocol: str, url: str, body: bytes, hold_s: float) -> Turn:
 def _figures(rounds: list[dict[str, Turn]]) -> list[Figure]:
     figures = []
     for protocol in _ANSWERS:
-        turns = [each[protocol] for each in rounds]
+        turns = [by_protocol[protocol] for by_protocol in rounds]
         cpu_percent = statistics.median(turn.cpu_peak_percent for turn in turns)
         figures += [
             Figure(f"{protocol}: requests a second", statistics.median(turn.rps for turn in turns), "1/s"),
             Figure(f"{protocol}: median latency", statistics.median(turn.p50_ms for turn in turns), "ms"),
             Figure(f"{protocol}: generator's CPU, peak", cpu_percent, "% of a core"),
         ]
-    ratio = statistics.median(each["grpc"].rps / each["rest"].rps for each in rounds)
+    ratio = statistics.median(by_protocol["grpc"].rps / by_protocol["rest"].rps for by_protocol in rounds)
     return [*figures, Figure("grpc against rest: requests a second", ratio, "×")]
 
 

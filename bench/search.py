@@ -98,7 +98,7 @@ def _graded(regime: SearchRegime, seeds: Sequence[int], truth_requests: int) -> 
             Figure(f"{name}: standard deviation of values", 100 * float(np.std(np.log(ratios))), "%"),
             Figure(f"{name}: stated / true error", ratio, ""),
             Figure(f"{name}: median width", 100 * float(np.median(widths)), "%"),
-            Figure(f"{name}: median duration", float(np.median([each.took_s for each in searches])), "s"),
+            Figure(f"{name}: median duration", float(np.median([search.took_s for search in searches])), "s"),
         ],
         held,
         ratio,

@@ -115,12 +115,12 @@ def main() -> None:
 
 
 def _figures(name: str, races: Sequence[Graded], bar: str) -> list[Figure]:
-    of_grid = [100 * each.of_grid for each in races]
+    of_grid = [100 * race.of_grid for race in races]
     name = f"{name}, {len(races)} fleets"
     quantiles = {"least": 0.0, "10 %": 0.1, "median": 0.5, "90 %": 0.9, "most": 1.0}
     return [
-        Figure(f"{name}: chosen within 5 %", 100 * _share(each.more <= _WITHIN for each in races), "%", ">= 95"),
-        Figure(f"{name}: chosen is the best", 100 * _share(each.more == 0 for each in races), "%"),
+        Figure(f"{name}: chosen within 5 %", 100 * _share(race.more <= _WITHIN for race in races), "%", ">= 95"),
+        Figure(f"{name}: chosen is the best", 100 * _share(race.more == 0 for race in races), "%"),
         *(
             Figure(
                 f"{name}: dollars of the grid's, {label}",
@@ -133,32 +133,32 @@ def _figures(name: str, races: Sequence[Graded], bar: str) -> list[Figure]:
         *(
             Figure(
                 f"{name}, {truth}: median",
-                float(np.median([100 * each.of_grid for each in races if each.truth == truth])),
+                float(np.median([100 * race.of_grid for race in races if race.truth == truth])),
                 "%",
             )
-            for truth in dict.fromkeys(each.truth for each in races)
+            for truth in dict.fromkeys(race.truth for race in races)
         ),
-        Figure(f"{name}: race, median", float(np.median([each.usd for each in races])), "USD"),
-        Figure(f"{name}: grid, median", float(np.median([each.grid_usd for each in races])), "USD"),
-        Figure(f"{name}: runs of the race, median", float(np.median([each.runs for each in races])), ""),
+        Figure(f"{name}: race, median", float(np.median([race.usd for race in races])), "USD"),
+        Figure(f"{name}: grid, median", float(np.median([race.grid_usd for race in races])), "USD"),
+        Figure(f"{name}: runs of the race, median", float(np.median([race.runs for race in races])), ""),
     ]
 
 
 def _prior_figures(sweeps: Sequence[WithPrior]) -> Iterator[Figure]:
     name = f"40 machine types, {len(sweeps)} sweeps"
-    all_measured = 100 * _share(each.more_without <= _WITHIN for each in sweeps)
+    all_measured = 100 * _share(sweep.more_without <= _WITHIN for sweep in sweeps)
     yield from _compared(name, sweeps, ">= 95", "<= 60")
     yield Figure(f"{name}: chosen within 5 %, all measured", all_measured, "%")
-    for truth in dict.fromkeys(each.truth for each in sweeps):
-        yield from _compared(f"{name}, {truth}", [each for each in sweeps if each.truth == truth])
+    for truth in dict.fromkeys(sweep.truth for sweep in sweeps):
+        yield from _compared(f"{name}, {truth}", [sweep for sweep in sweeps if sweep.truth == truth])
 
 
 def _compared(
     name: str, sweeps: Sequence[WithPrior], right: str | None = None, dollars: str | None = None
 ) -> Iterator[Figure]:
     """How often the choice is right, and the dollars; with their bars."""
-    usd, usd_without = (sum(each.usd for each in sweeps), sum(each.usd_without for each in sweeps))
-    yield Figure(f"{name}: chosen within 5 %", 100 * _share(each.more <= _WITHIN for each in sweeps), "%", right)
+    usd, usd_without = (sum(sweep.usd for sweep in sweeps), sum(sweep.usd_without for sweep in sweeps))
+    yield Figure(f"{name}: chosen within 5 %", 100 * _share(sweep.more <= _WITHIN for sweep in sweeps), "%", right)
     yield Figure(f"{name}: dollars of those of measuring all", 100 * usd / usd_without, "%", dollars)
 
 
@@ -188,7 +188,10 @@ def grade(candidates: tuple[Candidate, ...], seed: int) -> Graded:
     truth = TRUTHS[seed % len(TRUTHS)]
     world = fleet(candidates, truth, seed)
     outcome = _ended(SweepSettings(candidates=candidates, strategy="race", within=_WITHIN, seed=seed), world)
-    costs = {each.key: STACKS[each.stack].usd_hourly / world.capacity_rps[each.key] for each in candidates}
+    costs = {
+        candidate.key: STACKS[candidate.stack].usd_hourly / world.capacity_rps[candidate.key]
+        for candidate in candidates
+    }
     more = costs[_chosen(outcome)] / min(costs.values()) - 1
     return Graded(truth.name, more, outcome.last.finished_runs, outcome.last.usd, grid_usd(candidates, world))
 
@@ -203,7 +206,7 @@ def with_prior(seed: int) -> WithPrior:
 def _played(sweep: MachineSweep, settings: SweepSettings) -> tuple[float, float]:
     """By what share the choice is dearer than the best, and the dollars."""
     outcome = _ended(settings, sweep.world)
-    least = min(sweep.cost(each.key) for each in settings.candidates)
+    least = min(sweep.cost(candidate.key) for candidate in settings.candidates)
     return sweep.cost(_chosen(outcome)) / least - 1, outcome.last.usd
 
 
@@ -224,7 +227,7 @@ def grid_usd(candidates: tuple[Candidate, ...], world: World) -> float:
     blocks = grid_blocks(len(candidates), world)
     usd = 0.0
     for stack, made in world.stacks.items():
-        loads = [each.load for each in candidates if each.stack == stack]
+        loads = [candidate.load for candidate in candidates if candidate.stack == stack]
         runs_s = blocks * sum(load.total_s for load in loads) + (blocks * len(loads) - 1) * made.update_s
         usd += made.billed_usd_hourly * (made.create_s + runs_s + made.destroy_s) / 3600
     return usd

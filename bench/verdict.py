@@ -168,8 +168,9 @@ def told_from_other_nodes(machines_sd: float, stacks: int, runs: int) -> Figure:
         means = fit_effects(observations).means
         differences = [difference_of(means[f"after {stack}"], means[f"before {stack}"]) for stack in range(stacks)]
         told += any(
-            abs(each.log_value) > student_t(each.degrees_of_freedom, stacks) * math.sqrt(each.variance)
-            for each in differences
+            abs(difference.log_value)
+            > student_t(difference.degrees_of_freedom, stacks) * math.sqrt(difference.variance)
+            for difference in differences
         )
     name = f"other nodes, which differ by {machines_sd:.0%}: {stacks} of {stacks} stacks unchanged, but called changed"
     return _share(name, told / runs, "<= 6")

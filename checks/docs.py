@@ -63,7 +63,11 @@ def problems(root: Path, commands: Mapping[str, frozenset[str]]) -> list[str]:
     known = Known(root, frozenset(own_files(root)), make_targets(root), commands)
     documents = [path for path in known.files if path.suffix == ".md"]
     return [
-        *(f"{path.relative_to(root)}: {each}" for path in sorted(documents) for each in document_problems(path, known)),
+        *(
+            f"{path.relative_to(root)}: {document_problem}"
+            for path in sorted(documents)
+            for document_problem in document_problems(path, known)
+        ),
         *_index_problems(root),
     ]
 

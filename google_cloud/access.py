@@ -111,7 +111,7 @@ def _source(access: Access) -> Credentials:
 def _endpoints_of_environment() -> dict[str, str]:
     """URL by service, from variables such as GOOGLE_SERVICE_USAGE_CUSTOM_ENDPOINT."""
     names = (_ENDPOINT_VARIABLE.fullmatch(name) for name in os.environ)
-    return {to_camel(each[1].lower()): url for each in names if each and (url := os.environ[each[0]])}
+    return {to_camel(name[1].lower()): url for name in names if name and (url := os.environ[name[0]])}
 
 
 def _variable(names: tuple[str, ...]) -> str | None:

@@ -90,7 +90,7 @@ def is_in(network: CloudResource, kind: Kind, name: str, document: Json) -> bool
         return False
     interfaces = document.get("networkInterfaces", [document])
     # A link to the network, whose host depends on the endpoint that was asked.
-    return any(str(each.get("network")).endswith(f"/{network.path}") for each in interfaces)
+    return any(str(interface.get("network")).endswith(f"/{network.path}") for interface in interfaces)
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,13 @@ def inventory(google: GoogleClient, project: str, say: Callable[[str], None]) ->
     ]
     say("listing machines, disks, networks and what is in them, buckets and service accounts")
     resources = [each for several in listed for each in several]
-    networks = [each for each in resources if each.kind == NETWORK and each.labels]
-    resources = [_in_its_network(each, networks) if each.kind.of_network else each for each in resources]
-    return Inventory(tuple(each for each in resources if each.labels), tuple(every_cluster), tuple(sorted(unlisted)))
+    networks = [resource for resource in resources if resource.kind == NETWORK and resource.labels]
+    resources = [
+        _in_its_network(resource, networks) if resource.kind.of_network else resource for resource in resources
+    ]
+    return Inventory(
+        tuple(resource for resource in resources if resource.labels), tuple(every_cluster), tuple(sorted(unlisted))
+    )
 
 
 def is_within(place: str, region: str | None) -> bool:
@@ -138,16 +142,16 @@ def clusters(google: GoogleClient, project: str) -> Iterator[CloudResource]:
             f"Google did not list the clusters of {', '.join(unlisted)}, so it is not known what belongs to them; try"
             " again in some minutes"
         )
-    for each in entries(answer, "clusters"):
-        location = _text(each, "location")
+    for entry in entries(answer, "clusters"):
+        location = _text(entry, "location")
         path = f"projects/{project}/locations/{location}/clusters"
-        yield CloudResource(CLUSTER, _text(each, "name"), location, f"{path}/{_text(each, 'name')}", each)
+        yield CloudResource(CLUSTER, _text(entry, "name"), location, f"{path}/{_text(entry, 'name')}", entry)
 
 
 def accounts_of(cluster: Json) -> set[str]:
     """The addresses of the service accounts that a cluster's nodes use, in Google's JSON of it."""
     configs = [cluster.get("nodeConfig"), *(pool.get("config") for pool in entries(cluster, "nodePools"))]
-    return {account for each in configs if (account := _mapping(each).get("serviceAccount"))}
+    return {account for config in configs if (account := _mapping(config).get("serviceAccount"))}
 
 
 def node_pools(cluster: Json) -> list[NodeShape]:
@@ -175,9 +179,9 @@ def _aggregated(google: GoogleClient, project: str, kind: Kind, unlisted: set[st
                 f"Google's list of {kind.plural} has an unexpected form, so the resources in it are unknown"
             )
         for scope, listed in scopes.items():
-            for each in entries(listed, kind.plural):
-                name, location = _text(each, "name"), scope.rpartition("/")[2]
-                yield CloudResource(kind, name, location, f"projects/{project}/{scope}/{kind.plural}/{name}", each)
+            for entry in entries(listed, kind.plural):
+                name, location = _text(entry, "name"), scope.rpartition("/")[2]
+                yield CloudResource(kind, name, location, f"projects/{project}/{scope}/{kind.plural}/{name}", entry)
 
 
 def _of_project(
@@ -185,21 +189,21 @@ def _of_project(
 ) -> Iterator[CloudResource]:
     path = f"projects/{project}/{'global/' if kind in GLOBAL else ''}{kind.plural}"
     for page in google.pages(kind.service, path):
-        for each in entries(page, key):
-            name = _text(each, named)
-            yield CloudResource(kind, name, "global", f"{path}/{name}", each)
+        for entry in entries(page, key):
+            name = _text(entry, named)
+            yield CloudResource(kind, name, "global", f"{path}/{name}", entry)
 
 
 def _in_its_network(resource: CloudResource, networks: Iterable[CloudResource]) -> CloudResource:
-    its_networks = (each for each in networks if is_in(each, resource.kind, resource.name, resource.document))
+    its_networks = (network for network in networks if is_in(network, resource.kind, resource.name, resource.document))
     return replace(resource, network=next(its_networks, None))
 
 
 def _buckets(google: GoogleClient, project: str) -> Iterator[CloudResource]:
     for page in google.pages("storage", BUCKET.plural, project=project):
-        for each in entries(page, "items"):
-            name, location = _text(each, "name"), str(each.get("location", "")).lower()
-            yield CloudResource(BUCKET, name, location, f"b/{quote(name, safe='')}", each)
+        for entry in entries(page, "items"):
+            name, location = _text(entry, "name"), str(entry.get("location", "")).lower()
+            yield CloudResource(BUCKET, name, location, f"b/{quote(name, safe='')}", entry)
 
 
 def _text(document: Json, key: str) -> str:

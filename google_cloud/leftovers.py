@@ -47,18 +47,25 @@ def leftovers(
     A stack has no leftovers while it has a living cluster, one whose lease has not ended or that an operation is
     changing. So a network, whose expiry stays the first one when the lease is renewed, goes after its cluster.
     """
-    living = {each.stack for each in inventory.clusters if _is_living(each, now)}
-    others_live = {each.stack for each in inventory.clusters if _is_living(each, now) and each.name not in interrupted}
+    living = {cluster.stack for cluster in inventory.clusters if _is_living(cluster, now)}
+    others_live = {
+        cluster.stack for cluster in inventory.clusters if _is_living(cluster, now) and cluster.name not in interrupted
+    }
     used_networks = {str(cluster.document.get("network")) for cluster in inventory.clusters}
     judged = (
-        (each, Why.interrupted if _is_interrupted(each, interrupted, others_live) else _why(each, living, now))
-        for each in inventory.resources
+        (
+            resource,
+            Why.interrupted if _is_interrupted(resource, interrupted, others_live) else _why(resource, living, now),
+        )
+        for resource in inventory.resources
         # What GKE created for a cluster is deleted with the cluster.
-        if not (each.network and each.network.name in used_networks)
+        if not (resource.network and resource.network.name in used_networks)
     )
     found = [Leftover(resource, why) for resource, why in judged if why is not None]
     removed = {each.resource for each in found}
-    used = {account for each in inventory.clusters if each not in removed for account in accounts_of(each.document)}
+    used = {
+        account for cluster in inventory.clusters if cluster not in removed for account in accounts_of(cluster.document)
+    }
     found = [each for each in found if each.resource.kind != ACCOUNT or each.resource.name not in used]
     return sorted(found, key=lambda each: (KINDS.index(each.resource.kind), each.resource.location, each.resource.name))
 

@@ -160,7 +160,9 @@ def beyond_running_cluster(required: Requirements, access: Access) -> Requiremen
     if access.project is None:
         return required
     try:
-        of_stack = [each for each in clusters(GoogleClient(access), access.project) if _is_of_stack(each, required)]
+        of_stack = [
+            cluster for cluster in clusters(GoogleClient(access), access.project) if _is_of_stack(cluster, required)
+        ]
         pools = [pool for each in of_stack for pool in node_pools(each.document)]
     except (CloudError, NoCredentialsError, KeyError, TypeError, ValueError):
         return required
@@ -180,7 +182,7 @@ def problem_report(required: Requirements, access: Access, problems: Sequence[Pr
     lines = [f"nothing was created, because {count} of stack {required.stack} {are} not met in {place}:"]
     for number, each in enumerate(problems, start=1):
         lines += [f"{number}. {each.message}", *(f"     {command}" for command in each.commands)]
-    if all(each.skippable for each in problems):
+    if all(problem.skippable for problem in problems):
         return "\n".join(
             [*lines, f"Then run it again. For an update without this check: {skip_command(required.stack)}"]
         )
@@ -234,9 +236,9 @@ def _disabled_apis(google: GoogleClient, project: str) -> list[str]:
     names = [f"projects/{project}/services/{api}" for api in APIS]
     answer = google.get("serviceUsage", f"projects/{project}/services:batchGet", names=names)
     enabled = {
-        str(each.get("name")).rpartition("/")[2]
-        for each in entries(answer, "services")
-        if each.get("state") == "ENABLED"
+        str(entry.get("name")).rpartition("/")[2]
+        for entry in entries(answer, "services")
+        if entry.get("state") == "ENABLED"
     }
     return [api for api in APIS if api not in enabled]
 
@@ -306,7 +308,7 @@ def _version_problems(google: GoogleClient, project: str, required: Requirements
     if not newer:
         return
     config = google.get("container", f"projects/{project}/locations/{required.zone}/serverConfig")
-    channels = {each.get("channel"): str(each.get("defaultVersion")) for each in entries(config, "channels")}
+    channels = {entry.get("channel"): str(entry.get("defaultVersion")) for entry in entries(config, "channels")}
     offered = channels.get(RELEASE_CHANNEL, "")
     for series in newer:
         if offered and _version(offered) < _version(str(series.gke_version)):

@@ -24,7 +24,7 @@ class Quota:
 def read_quotas(google: GoogleClient, project: str, region: str, scope: Scope) -> dict[str, Json]:
     """The quotas of a scope as Google has them, by metric; raises CloudError. A missing region has none."""
     path = f"projects/{project}/regions/{region}" if scope == "region" else f"projects/{project}"
-    return {str(each.get("metric")): each for each in entries(google.find("compute", path) or {}, "quotas")}
+    return {str(entry.get("metric")): entry for entry in entries(google.find("compute", path) or {}, "quotas")}
 
 
 def quota_of(metric: str, document: Json) -> Quota:

@@ -25,12 +25,12 @@ class Remover:
 
         A failure does not stop the next ones, though Google refuses those still in use.
         """
-        for each in leftovers:
-            self._say(f"removing {each.resource.kind.name} {each.resource.name} ({each.resource.location})")
+        for leftover in leftovers:
+            self._say(f"removing {leftover.resource.kind.name} {leftover.resource.name} ({leftover.resource.location})")
             try:
-                yield each, self._remove(each)
+                yield leftover, self._remove(leftover)
             except CloudError as error:
-                yield each, None if error.status == NOT_FOUND else str(error)
+                yield leftover, None if error.status == NOT_FOUND else str(error)
 
     def _remove(self, leftover: Leftover) -> str | None:
         resource = leftover.resource
@@ -53,11 +53,13 @@ class Remover:
     def _clusters_with(self, account: CloudResource) -> list[str]:
         """The clusters that use it now: one may have been created since it was listed, or could not be deleted."""
         project = account.path.split("/")[1]
-        return [each.name for each in clusters(self._google, project) if account.name in accounts_of(each.document)]
+        return [
+            cluster.name for cluster in clusters(self._google, project) if account.name in accounts_of(cluster.document)
+        ]
 
     def _empty(self, bucket: CloudResource) -> None:
         pages = self._google.pages("storage", f"{bucket.path}/o", versions="true")
-        for each in [each for page in pages for each in entries(page, "items")]:
+        for each in [entry for page in pages for entry in entries(page, "items")]:
             path = f"{bucket.path}/o/{quote(str(each.get('name')), safe='')}"
             self._google.delete("storage", path, generation=str(each.get("generation")))
 
@@ -82,4 +84,4 @@ def _reason(error: Json, resource: CloudResource) -> str:
     """Google's reason. The container service gives one message, the compute service a list."""
     if resource.kind == CLUSTER:
         return str(error.get("message", "no reason given"))
-    return "; ".join(str(each.get("message")) for each in entries(error, "errors")) or "no reason given"
+    return "; ".join(str(entry.get("message")) for entry in entries(error, "errors")) or "no reason given"

@@ -15,7 +15,7 @@ def parts(resource: Resource) -> list[Resource]:
         return [resource]
     if resource.kind.endswith(_LIST):
         items = [each for each in each_in(resource.get("items")) if isinstance(each, Mapping)]
-        return [_item(resource, each) for each in items] or [resource]
+        return [_item(resource, item) for item in items] or [resource]
     if resource.kind.endswith(_PATCH):
         return [replace(resource, kind=resource.kind.removesuffix(_PATCH), part_of=resource.kind)]
     return [resource]

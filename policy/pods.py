@@ -23,7 +23,7 @@ def pod_specs(resource: Resource) -> list[object]:
         return []
     path = _POD_SPEC.get(resource.type_name)
     named = resource.get(path) if path else None
-    shaped = [each for each in _mappings(resource.inputs) if each is not named and _has_containers(each)]
+    shaped = [mapping for mapping in _mappings(resource.inputs) if mapping is not named and _has_containers(mapping)]
     return [each for each in (named, *shaped) if each is not None]
 
 
@@ -34,7 +34,7 @@ def containers(resource: Resource) -> list[object]:
 
 def every_container(spec: object) -> list[object]:
     """All containers of a pod, those for debugging too, which Kubernetes gives no resources of their own."""
-    return [each for key in _SHAPE for each in members_of(at(spec, key))]
+    return [member for key in _SHAPE for member in members_of(at(spec, key))]
 
 
 def container_name(container: object) -> str:

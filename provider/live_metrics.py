@@ -118,7 +118,7 @@ class Receiver:
 
 def _unless_said(purpose: str, value: float) -> float | None:
     variables = (f"OTEL_EXPORTER_OTLP_METRICS_{purpose}", f"OTEL_EXPORTER_OTLP_{purpose}")
-    return None if any(os.environ.get(each) for each in variables) else value
+    return None if any(os.environ.get(variable) for variable in variables) else value
 
 
 @contextmanager

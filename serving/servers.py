@@ -259,7 +259,7 @@ def command_of(
     arguments = server.arguments(model_name, variant, apis, config_dir)
     return [
         *(server.executable() or [server.program]),
-        *(each.replace(MODEL_PLACE, str(model_base_path)) for each in arguments),
+        *(argument.replace(MODEL_PLACE, str(model_base_path)) for argument in arguments),
     ]
 
 

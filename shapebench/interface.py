@@ -184,7 +184,7 @@ def _json(command: str, *words: str, **options: object) -> Any:  # noqa: ANN401 
     arguments = [command, *words, "--json"]
     for name, value in options.items():
         values = value if isinstance(value, (list, tuple)) else [] if value is None else [value]
-        arguments += [f"--{name.replace('_', '-')}={each}" for each in values]
+        arguments += [f"--{name.replace('_', '-')}={value}" for value in values]
     return json.loads(_run("shapebench", arguments))
 
 

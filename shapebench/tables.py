@@ -51,7 +51,7 @@ def _write_runs(store: ResultsStore) -> None:
 def _write_rows(store: ResultsStore, run_id: str) -> None:
     scan = store.scan()
     note_skipped(scan)
-    manifest = next((each for each in scan.manifests if each.run_id == run_id), None)
+    manifest = next((manifest for manifest in scan.manifests if manifest.run_id == run_id), None)
     if manifest is None:
         raise CommandError(f"there is no finished run {run_id} in {store.uri}; Store.runs() lists those that are")
     _write(REQUESTS_SCHEMA, rows_in_order(store, manifest))

@@ -168,8 +168,8 @@ class Settings(Measurement):
             if self.serving.sent_over not in facts.protocols:
                 raise ValueError(
                     f"shapebench:serving.protocol is {self.serving.protocol}, which {facts.title} does not speak; set"
-                    f" {' or '.join(each.name for each in facts.protocols)}, or shapebench:{self.platform}.servingImage"
-                    " or shapebench:server to an image that speaks it"
+                    f" {' or '.join(protocol.name for protocol in facts.protocols)}, or"
+                    f" shapebench:{self.platform}.servingImage or shapebench:server to an image that speaks it"
                 )
         elif self.platform == "local":
             raise ValueError(

@@ -67,7 +67,7 @@ def _server(server: str | None, servers: set[str]) -> str:
     if server is None:
         return "own server"
     short = server.rpartition("/")[2]
-    return short if [each.rpartition("/")[2] for each in servers].count(short) == 1 else server
+    return short if [server.rpartition("/")[2] for server in servers].count(short) == 1 else server
 
 
 def _objectives(loads: Sequence[CapacitySearch]) -> dict[CapacitySearch, str]:

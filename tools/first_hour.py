@@ -245,7 +245,7 @@ def _git(folder: Path) -> str:
     """What git shows as changed."""
     commands = (["git", "status", "--porcelain"], ["git", "diff"])
     return "".join(
-        subprocess.run(each, cwd=folder, capture_output=True, text=True, check=True).stdout for each in commands
+        subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout for command in commands
     )
 
 

@@ -36,7 +36,7 @@ def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> Interva
     fits = [each for each in found if isinstance(each, Interval)]
     if not fits or _Crossing.below in found or not meets_somewhere(offered, objective):
         return bounds_of(offered, objective)
-    return Interval(min(each.value for each in fits), min(each.low for each in fits), min(each.high for each in fits))
+    return Interval(min(fit.value for fit in fits), min(fit.low for fit in fits), min(fit.high for fit in fits))
 
 
 def _is_proof(offered: OfferedRate, latency_s: float) -> bool:

@@ -59,7 +59,7 @@ class Benchmarks:
     @property
     def since(self) -> date:
         """The day of the oldest result."""
-        return min(each.measured_on for cpu in self.cpus for each in cpu.results)
+        return min(result.measured_on for cpu in self.cpus for result in cpu.results)
 
     @property
     def launched(self) -> Mapping[str, date]:
@@ -69,10 +69,10 @@ class Benchmarks:
     def results(self, workload: Workload = FLOAT) -> Iterator[Result]:
         """Those of one workload, with the cores of their machine types."""
         for cpu in self.cpus:
-            for each in cpu.results:
-                series, (vcpus, _) = machine_series(each.machine_type), machine_resources(each.machine_type)
+            for result in cpu.results:
+                series, (vcpus, _) = machine_series(result.machine_type), machine_resources(result.machine_type)
                 cores = vcpus // series.threads_per_core
-                yield Result(each.machine_type, series.name, cpu.name, cores, float(getattr(each, workload)))
+                yield Result(result.machine_type, series.name, cpu.name, cores, float(getattr(result, workload)))
 
 
 def read_benchmarks(text: str) -> Benchmarks:

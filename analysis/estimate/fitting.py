@@ -82,14 +82,14 @@ class LeftOut:
 
 def fit(results: Sequence[Result]) -> Fit:
     """Least squares: a level for each series with a CPU model, and one for each number of cores beside the smallest."""
-    kinds = sorted({each.kind for each in results})
-    sizes = sorted({each.cores for each in results})
+    kinds = sorted({result.kind for result in results})
+    sizes = sorted({result.cores for result in results})
     design = np.zeros((len(results), len(kinds) + len(sizes)))
     for row, each in enumerate(results):
         design[row, kinds.index(each.kind)] = 1
         # The smallest size is what the others are relative to, so its level stays 0.
         design[row, len(kinds) + sizes.index(each.cores)] = each.cores > sizes[0]
-    logs = np.log([each.per_s for each in results])
+    logs = np.log([result.per_s for result in results])
     found, _, rank, _ = np.linalg.lstsq(design, logs, rcond=None)
     residuals = logs - design @ found
     scatter = math.sqrt(float(residuals @ residuals) / max(len(results) - int(rank), 1))
@@ -115,22 +115,24 @@ def left_out(results: Sequence[Result], launched: Launched, basis: Basis) -> Ite
     It lacks results that the others cannot predict: of a CPU that no other series has, and of a size that no other
     series was measured in.
     """
-    for kind in sorted({each.kind for each in results}):
+    for kind in sorted({result.kind for result in results}):
         series, cpu = kind
-        others = [each for each in results if each.series != series and (basis is Basis.same_cpu or each.cpu != cpu)]
+        others = [
+            result for result in results if result.series != series and (basis is Basis.same_cpu or result.cpu != cpu)
+        ]
         rest = fit(others)
         if (predicted := rest.predicted(cpu, basis, launched)) is None:
             continue
-        for each in results:
-            if each.kind == kind and each.cores in rest.by_cores:
-                yield LeftOut(each, predicted + rest.by_cores[each.cores])
+        for result in results:
+            if result.kind == kind and result.cores in rest.by_cores:
+                yield LeftOut(result, predicted + rest.by_cores[result.cores])
 
 
 def kind_errors(predictions: Iterable[LeftOut]) -> dict[Kind, float]:
     """By series and CPU model, the mean error of its results, which is that of its speed."""
     found: dict[Kind, list[float]] = defaultdict(list)
-    for each in predictions:
-        found[each.result.kind].append(each.error)
+    for prediction in predictions:
+        found[prediction.result.kind].append(prediction.error)
     return {kind: fmean(errors) for kind, errors in found.items()}
 
 

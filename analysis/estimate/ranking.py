@@ -79,7 +79,7 @@ class Estimated:
 
 def rank(candidates: Iterable[Candidate], scatter: float, measured: Sequence[Capacity] = ()) -> tuple[Estimated, ...]:
     """The cheapest first. `scatter` is how far a machine type is from the speed of its series, as a logarithm."""
-    costs = [(each, _log_cost(each, scatter, measured)) for each in candidates]
+    costs = [(candidate, _log_cost(candidate, scatter, measured)) for candidate in candidates]
     costs.sort(key=lambda each: (each[1].value, each[0].shape.name))
     if not costs:
         return ()

@@ -117,12 +117,12 @@ def _at_most_more(each: Ranked) -> str:
 
 def claims_table(claims: Sequence[Claim], label: str = "Claims of the published experiment") -> Table:
     columns = (Column("claim", "wrap"), Column("finding", "text", bold=True), Column("reason", "wrap"))
-    rows = tuple((each.claim, each.finding.value, each.why) for each in claims)
+    rows = tuple((claim.claim, claim.finding.value, claim.why) for claim in claims)
     return Table(label, columns, rows)
 
 
 def effects_table(effects: Sequence[Effect], label: str = "Effect of each factor, by pair of variants") -> Table:
-    shown = tuple(dict.fromkeys(figure for each in effects for figure in each.figures))
+    shown = tuple(dict.fromkeys(figure for effect in effects for figure in effect.figures))
     return Table(
         label,
         (
@@ -134,13 +134,13 @@ def effects_table(effects: Sequence[Effect], label: str = "Effect of each factor
         ),
         tuple(
             (
-                each.change,
-                each.factor,
-                each.before.variant.label,
-                each.after.variant.label,
-                *(_change(each, figure) for figure in shown),
+                effect.change,
+                effect.factor,
+                effect.before.variant.label,
+                effect.after.variant.label,
+                *(_change(effect, figure) for figure in shown),
             )
-            for each in effects
+            for effect in effects
         ),
         "The second variant against the first, in percent. In brackets: the 95 % interval of this pair alone.",
     )

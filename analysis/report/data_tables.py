@@ -18,7 +18,7 @@ _AS_JSON = {"rows_by_phase", "errors", "batching"}
 
 def runs_frame(store: ResultsStore, manifests: Sequence[Manifest]) -> pd.DataFrame:
     """Read runs and return a row for each; `started_at` is a time in UTC."""
-    table = pd.DataFrame([run_row(run_name(each), each, summarise(store, each)) for each in manifests])
+    table = pd.DataFrame([run_row(run_name(manifest), manifest, summarise(store, manifest)) for manifest in manifests])
     return table.assign(started_at=pd.to_datetime(table["started_at"], utc=True)) if len(table) else table
 
 
@@ -39,7 +39,7 @@ def run_row(name: str, manifest: Manifest, summary: RunSummary) -> dict[str, Any
         "serving": manifest.serving.model_dump() | {"computation": _computation(manifest.serving.computation)},
         "load": manifest.load.model_dump(),
         "generator": manifest.generator.model_dump(),
-        "replicas": [each.model_dump() for each in manifest.replicas],
+        "replicas": [replica.model_dump() for replica in manifest.replicas],
     }
     return flatten(origin | summary.to_dict() | settings)
 

@@ -283,7 +283,7 @@ def _page(run: Run) -> RunPage:
         run=run,
         subtitle=f"{shape_name(manifest)} · {variant_name(manifest)} · {server_name(manifest)}",
         figures=tuple(
-            (each.label_of(manifest), each.show(getattr(run.summary, each.name))) for each in figures(Shown.RUN)
+            (figure.label_of(manifest), figure.show(getattr(run.summary, figure.name))) for figure in figures(Shown.RUN)
         ),
         sentences=tuple(
             filter(None, (requests_sentence(manifest, run.summary), *(_sentences(usage) if usage else ())))

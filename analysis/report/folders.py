@@ -12,7 +12,7 @@ REPORT_HTML = "report.html"
 
 def check_folder(folder: Path) -> None:
     """Raise OSError that names what is in the way where a folder cannot be made or written into; makes nothing."""
-    nearest = next(each for each in (folder, *folder.parents) if each.exists() or each.is_symlink())
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists() or parent.is_symlink())
     if not nearest.is_dir():
         raise NotADirectoryError(
             f"{nearest} is not a folder, so nothing can be written into {folder}; name another folder"

@@ -52,7 +52,7 @@ def _computation(computation: Computation | None) -> Facts:
 def _one_dnn(manifest: Manifest) -> str:
     if manifest.serving.one_dnn is not None:
         return "on" if manifest.serving.one_dnn else "off"
-    states = {each.has_one_dnn_by_default for each in manifest.replicas}
+    states = {replica.has_one_dnn_by_default for replica in manifest.replicas}
     if not states or None in states:
         return "TensorFlow's default"
     state = "on for some of these CPUs, off for others" if len(states) > 1 else "on" if True in states else "off"

@@ -184,7 +184,7 @@ def seed_claims(variants: Sequence[Compared], best: Sequence[str]) -> tuple[Clai
 def _best(variants: Sequence[Compared], best: Sequence[str]) -> Claim:
     """The published text says inter_op 8, its repository 4; the text is judged."""
     claim = "The best is 2 nodes of 8 vCPUs and 16 GB with inter_op 8"
-    theirs = [each.variant for each in variants if _BEST.is_of(each.variant.newest)]
+    theirs = [variant.variant for variant in variants if _BEST.is_of(variant.variant.newest)]
     if not theirs:
         return Claim(claim, ClaimFinding.undecided, f"{_BEST.label} is not among the variants")
     label = theirs[0].label

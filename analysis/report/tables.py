@@ -54,7 +54,11 @@ class Table:
         rule = ("--:" if column.kind == "number" else "---" for column in self.columns)
         return "".join(
             f"| {' | '.join(cells)} |\n"
-            for cells in ([each.title for each in self.columns], rule, *map(self._markdown_row, range(len(self.rows))))
+            for cells in (
+                [column.title for column in self.columns],
+                rule,
+                *map(self._markdown_row, range(len(self.rows))),
+            )
         )
 
     def _markdown_row(self, place: int) -> list[str]:

@@ -144,7 +144,7 @@ class CpuModels:
             names += [("own", variant, cpu) for cpu in pools[self._pool_of[variant]].cpus[1:]]
         self._at = {name: at for at, name in enumerate(names)}
         fits, self.degrees = self._fits()
-        likelihoods = np.exp([fit.log_likelihood - max(each.log_likelihood for each in fits) for fit in fits])
+        likelihoods = np.exp([fit.log_likelihood - max(fit.log_likelihood for fit in fits) for fit in fits])
         self.best_guess = fits[int(likelihoods.argmax())].most_likely
         scale = np.sqrt(self.degrees / self._rng.chisquare(self.degrees, DRAWS))
         normal = self._rng.standard_normal((DRAWS, len(self._at))) * scale[:, None]

@@ -151,13 +151,13 @@ def fit_effects(observations: Sequence[Observation], assumed_sd: float = PRIOR_S
 
     Raises ValueError where a standard error is not finite: such a run is no observation.
     """
-    if not all(math.isfinite(each.log_error) for each in observations):
+    if not all(math.isfinite(observation.log_error) for observation in observations):
         raise ValueError("a run has only a bound of its capacity, so no mean can be fitted; leave this run out")
     effects = _fit(observations, attrgetter("deployment"), assumed_sd)
     of_machines = _fit(observations, attrgetter("machines"), MACHINES_SD)
     machines: dict[str, set[str]] = defaultdict(set)
-    for each in observations:
-        machines[each.variant].add(each.machines)
+    for observation in observations:
+        machines[observation.variant].add(observation.machines)
     means = {
         variant: replace(mean, machines=frozenset(machines[variant]), of_machines=of_machines.means[variant])
         for variant, mean in effects.means.items()
@@ -168,8 +168,8 @@ def fit_effects(observations: Sequence[Observation], assumed_sd: float = PRIOR_S
 def _fit(observations: Sequence[Observation], unit: Callable[[Observation], str], assumed_sd: float) -> Effects:
     """The means over units: deployments, or sets of machines; `assumed_sd` is assumed between them."""
     variants: dict[str, dict[str, list[Observation]]] = defaultdict(lambda: defaultdict(list))
-    for each in observations:
-        variants[each.variant][unit(each)].append(each)
+    for observation in observations:
+        variants[observation.variant][unit(observation)].append(observation)
     run = _between_runs([runs for units in variants.values() for runs in units.values()])
     pooled_error = _mean_squared_error(observations)
     # A variant whose runs are less precise than those of the others has a mean that is less precise.
@@ -253,7 +253,7 @@ def _all_runs(deployments: _Deployments) -> list[Observation]:
 
 
 def _mean_squared_error(observations: Sequence[Observation]) -> float:
-    return fmean(each.log_error**2 for each in observations) if observations else 0.0
+    return fmean(observation.log_error**2 for observation in observations) if observations else 0.0
 
 
 def _squares(values: Sequence[float]) -> float:

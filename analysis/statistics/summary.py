@@ -110,7 +110,7 @@ class RunSummary:
 
     def figures(self, shown: Shown) -> dict[str, Any]:
         """The values of the figures that are shown there, by name, in order."""
-        return {each.name: getattr(self, each.name) for each in figures(shown)}
+        return {figure.name: getattr(self, figure.name) for figure in figures(shown)}
 
 
 FIGURES = {each.name: each for each in declared(RunSummary)}
@@ -122,7 +122,7 @@ def figures(shown: Shown) -> tuple[Figure, ...]:
 
 def quantiles(shown: Shown) -> tuple[float, ...]:
     """Of the latencies that are shown there."""
-    return tuple(each.quantile for each in figures(shown) if each.quantile is not None)
+    return tuple(figure.quantile for figure in figures(shown) if figure.quantile is not None)
 
 
 def summarise(store: ResultsStore, manifest: Manifest) -> RunSummary:

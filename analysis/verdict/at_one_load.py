@@ -57,16 +57,18 @@ def at_one_load(runs: Iterable[tuple[Manifest, Read]]) -> tuple[AtOneLoad, ...]:
             figures[manifest.run_id] = found
             closed.append(manifest)
     chosen, _ = largest_group(closed, variant_key, ALL_CONDITIONS)
-    variants = [_at_one_load(each, [figures[run.run_id] for run in each.manifests]) for each in variants_of(chosen)]
+    variants = [
+        _at_one_load(variant, [figures[run.run_id] for run in variant.manifests]) for variant in variants_of(chosen)
+    ]
     return tuple(sorted(variants, key=lambda each: (each.usd_per_million.value, each.variant.label)))
 
 
 def cheapest(variants: tuple[AtOneLoad, ...]) -> tuple[str, ...]:
     """The labels of the cheapest variant, and of those that the data cannot tell from it, all at once."""
     return tuple(
-        each.variant.label
-        for each in variants
-        if ratio(each.usd_per_million, variants[0].usd_per_million, max(1, len(variants) - 1)).low <= 1
+        variant.variant.label
+        for variant in variants
+        if ratio(variant.usd_per_million, variants[0].usd_per_million, max(1, len(variants) - 1)).low <= 1
     )
 
 

@@ -33,7 +33,9 @@ class Claim:
 
 
 def claims(effects: Sequence[Effect]) -> tuple[Claim, ...]:
-    by_factor = {factor: [each for each in effects if each.factor == factor] for factor in (SHAPE, MEMORY, INTER_OP)}
+    by_factor = {
+        factor: [effect for effect in effects if effect.factor == factor] for factor in (SHAPE, MEMORY, INTER_OP)
+    }
     yes, no = ClaimFinding.confirmed, ClaimFinding.refuted
     return (
         _fewer_and_larger(by_factor[SHAPE]),
@@ -49,7 +51,7 @@ def _fewer_and_larger(pairs: Sequence[Effect]) -> Claim:
         return _no_pair(claim, "in the size of nodes alone, with the same vCPUs and memory in all")
     figures = [(pair, figure) for pair in pairs for figure in _BETTER_IF_LESS if figure in pair.figures]
     ratios = [pair.ratio(figure, len(figures)) for pair, figure in figures]
-    better, worse = sum(each.high < 1 for each in ratios), sum(each.low > 1 for each in ratios)
+    better, worse = sum(ratio.high < 1 for ratio in ratios), sum(ratio.low > 1 for ratio in ratios)
     why = (
         f"in {_pairs(pairs)}, {better} of {len(ratios)} figures ({_names(figures)} of each pair) are certainly better"
         f" on the larger machines and {worse} certainly worse"

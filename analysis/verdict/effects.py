@@ -135,7 +135,7 @@ def ratio(of: Interval[float], to: Interval[float], comparisons: int = 1) -> Int
 
 
 def effects(variants: Sequence[Compared]) -> tuple[Effect, ...]:
-    settings = [(each, settings_of(each.variant.newest)) for each in variants]
+    settings = [(variant, settings_of(variant.variant.newest)) for variant in variants]
     return tuple(
         effect
         for factor in FACTORS

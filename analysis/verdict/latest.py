@@ -94,7 +94,7 @@ class SearchReader:
         for judged in for_each(partial(read_and_judge, self._store, objective), unread):
             self._judged[judged.manifest.run_id, objective] = judged
         told, excluded = list[Told](), list[Excluded]()
-        for run in (self._judged[each.run_id, objective] for each in runs):
+        for run in (self._judged[run.run_id, objective] for run in runs):
             if run.reasons or not isinstance(run.said, Evidence):
                 excluded.append((run.manifest, run.why_excluded))
             else:

@@ -118,7 +118,7 @@ def _to_settle(
 
 
 def _labels(variants: Sequence[Ranked]) -> str:
-    return _joined([each.label for each in variants], "and")
+    return _joined([variant.label for variant in variants], "and")
 
 
 def _joined(names: Sequence[str], word: str) -> str:

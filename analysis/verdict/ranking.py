@@ -93,7 +93,7 @@ def rank(variants: Sequence[Ranked], objective: Objective) -> tuple[Ranked, ...]
 
     Those that meet it are compared with the best of the others, all at once.
     """
-    priced = [_within_budget(each, objective) for each in variants]
+    priced = [_within_budget(variant, objective) for variant in variants]
     standings = _standings([each for each in priced if each.meets is Meets.yes], objective)
     order = list(Meets)
 

@@ -34,7 +34,7 @@ def sweep_commands(runs: Sequence[Manifest], objective: Objective, blocks: int, 
     commands: list[str] = []
     for platform in dict.fromkeys(swept.values()):
         of_one = [values for values, of in swept.items() if of == platform]
-        commands += (_sweep(each, objective, blocks, store_uri) for each in _combinations(of_one))
+        commands += (_sweep(combination, objective, blocks, store_uri) for combination in _combinations(of_one))
     for run in runs:
         if run.serving.is_service:
             times = "" if blocks == 1 else f", {blocks} times"

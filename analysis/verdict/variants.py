@@ -47,7 +47,7 @@ def variants_of(manifests: Iterable[Manifest], conditions: Sequence[Condition] =
     for manifest in sorted(manifests, key=attrgetter("run_id")):
         groups[variant_key(manifest), comparison_key(manifest, conditions)].append(manifest)
     first = [runs[0] for runs in groups.values()]
-    differing = [each for each in conditions if len(set(map(each.value, first))) > 1]
+    differing = [condition for condition in conditions if len(set(map(condition.value, first))) > 1]
 
     def with_conditions(manifest: Manifest) -> str:
         return " · ".join((_all_settings(manifest), *(each.value(manifest) for each in differing)))

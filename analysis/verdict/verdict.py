@@ -119,12 +119,16 @@ def verdict_of(
     excluded = [(run.manifest, why) for run in judged.values() if (why := run.why_excluded)]
     said = {run_id: run.said for run_id, run in judged.items() if isinstance(run.said, Evidence) and not run.reasons}
     variants, incomparable = comparable(judged[run_id].manifest for run_id in said)
-    told = {each.label: [(manifest, said[manifest.run_id]) for manifest in each.manifests] for each in variants}
+    told = {
+        variant.label: [(manifest, said[manifest.run_id]) for manifest in variant.manifests] for variant in variants
+    }
     found, effects = capacities(told, over_cpus=over_cpus)
-    ranking = rank([Ranked(each, found[each.label], known_price_of(each.newest)) for each in variants], objective)
-    measured = {variant_key(each.newest) for each in variants}
+    ranking = rank(
+        [Ranked(variant, found[variant.label], known_price_of(variant.newest)) for variant in variants], objective
+    )
+    measured = {variant_key(variant.newest) for variant in variants}
     silent = [run.manifest for run in judged.values() if not run.reasons and isinstance(run.said, NoEvidence)]
-    left_out = left_out_for_cpu((run for run, _ in incomparable), (each.newest for each in variants))
+    left_out = left_out_for_cpu((run for run, _ in incomparable), (variant.newest for variant in variants))
     measured |= {variant_key(run) for each in left_out for run in each.manifests}
     others = {variant_key(run): (run, why) for run, why in incomparable if run.platform != "local"}
     return Verdict(
@@ -135,7 +139,7 @@ def verdict_of(
         tuple(each for key, each in others.items() if key not in measured),
         next_steps(ranking, silent, objective, effects, store_uri),
         effects,
-        {run.platform for run in (*(each.newest for each in variants), *silent)} == {"local"},
+        {run.platform for run in (*(variant.newest for variant in variants), *silent)} == {"local"},
     )
 
 

@@ -266,7 +266,7 @@ class Day:
             self._at(now_s + self._settings.node_start_s * spread, partial(self._node_started, node))
         if now_s - self._grown_s < self._settings.removal_s:
             return
-        for node in [each for each in self._nodes if each.has_started and not each.has_pod]:
+        for node in [node for node in self._nodes if node.has_started and not node.has_pod]:
             if now_s - node.empty_since_s >= self._settings.removal_s:
                 self._billed_s += now_s - node.created_s
                 self._nodes.remove(node)

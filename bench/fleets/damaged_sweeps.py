@@ -146,8 +146,12 @@ def _answer(outcome: Outcome | None) -> object:
     if outcome is None:
         return None
     return outcome.ending, tuple(
-        (each.leader and (each.leader.candidate.key, each.leader.usd_per_million, each.leader.runs), each.claim)
-        for each in outcome.last.objectives
+        (
+            objective.leader
+            and (objective.leader.candidate.key, objective.leader.usd_per_million, objective.leader.runs),
+            objective.claim,
+        )
+        for objective in outcome.last.objectives
     )
 
 

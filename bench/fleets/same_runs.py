@@ -55,7 +55,7 @@ class SweptStore:
         return verdict_of(self._judged(), Objective.of_search(self.settings.candidates[0].load))
 
     def _judged(self) -> Iterator[Judged]:
-        candidates = {each.key: each for each in self.settings.candidates}
+        candidates = {candidate.key: candidate for candidate in self.settings.candidates}
         for number, (key, block, measured) in enumerate(self.runs):
             manifest = self._manifest(candidates[key], block, number, measured)
             yield Judged(manifest, (), Evidence(manifest.run_id, Basis.search, measured.rps))
@@ -84,7 +84,7 @@ def swept_store(seed: int) -> SweptStore:
     rng = np.random.default_rng([seed, 7])
     candidates = tuple(published()[at] for at in rng.permutation(15)[: rng.integers(2, 16)])
     made = fleet(candidates, TRUTHS[seed % len(TRUTHS)], seed)
-    incapable = {each.key: each.load.lowest_rps / 2 for each in candidates if rng.uniform() < _INCAPABLE}
+    incapable = {candidate.key: candidate.load.lowest_rps / 2 for candidate in candidates if rng.uniform() < _INCAPABLE}
     world = replace(
         made,
         stacks={name: replace(each, fresh_nodes=bool(rng.integers(2))) for name, each in made.stacks.items()},
@@ -114,7 +114,11 @@ def disagreements(seed: int) -> list[str]:
     """What the sweep of a seed says that the verdict on its runs does not."""
     swept = swept_store(seed)
     [objective] = swept.outcome.last.objectives
-    return [f"seed {seed}: {each}" for each in _disagreements(swept, objective)] if objective.leader else []
+    return (
+        [f"seed {seed}: {disagreement}" for disagreement in _disagreements(swept, objective)]
+        if objective.leader
+        else []
+    )
 
 
 def _disagreements(swept: SweptStore, objective: ObjectiveView) -> Iterator[str]:
@@ -130,11 +134,11 @@ def _disagreements(swept: SweptStore, objective: ObjectiveView) -> Iterator[str]
     is_assumed = verdict.effects is None or verdict.effects.compared.is_prior
     if "95 % certainty" in objective.claim and is_assumed:
         yield "the sweep claims 95 %, the verdict rests on an assumption"
-    for each in objective.candidates:
-        ranked = of_key.get(each.candidate.key)
+    for candidate in objective.candidates:
+        ranked = of_key.get(candidate.candidate.key)
         if not ranked or not ranked.standing:
             continue
         if ranked.standing.is_certainly_best and len(verdict.ranking) > 1 and ranked is not leader:
-            yield f"{each.candidate.label} is certainly the best by the verdict, and {leader.label} was chosen"
-        if each.place is Place.eliminated and ranked.standing.may_be_best:
-            yield f"{each.candidate.label} may be the best by the verdict, and not by the sweep"
+            yield f"{candidate.candidate.label} is certainly the best by the verdict, and {leader.label} was chosen"
+        if candidate.place is Place.eliminated and ranked.standing.may_be_best:
+            yield f"{candidate.candidate.label} may be the best by the verdict, and not by the sweep"

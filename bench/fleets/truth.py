@@ -86,7 +86,7 @@ class Fleet:
         sender, node = self._choose(offset_s)
         workers, sharing = self._free_s[node], self._server.sharing
         start_s = max(offset_s, workers[0])
-        beside = sum(each > start_s for each in workers) if sharing else 0
+        beside = sum(worker > start_s for worker in workers) if sharing else 0
         end_s = start_s + next(self._work_s) * (1 + sharing * beside)
         heapq.heapreplace(workers, end_s)
         self._end(sender, node, end_s)

@@ -51,7 +51,7 @@ def damage(folder: Path, number: int, bomb: Path) -> Damage:
     changed, is_healthy = do(folder, rng, bomb)
     shown = [os.fsencode(path.relative_to(folder)).decode("utf-8", "replace") for path in changed]
     ids = {found for path in shown for found in _RUN_ID.findall(path)} - {_NEW_ID}
-    below = (each for path in changed for each in _files(folder) if each.is_relative_to(path))
+    below = (file for path in changed for file in _files(folder) if file.is_relative_to(path))
     hurt = ids or {found for each in below for found in _ids(each)}
     named = {re.split(r"[^ -~]", path)[0] for path in shown}
     kept = frozenset() if is_healthy else frozenset(hurt)
@@ -191,7 +191,7 @@ def _rename(folder: Path, rng: random.Random, _: Path) -> Changed:
 
 def _rename_a_folder(folder: Path, rng: random.Random, _: Path) -> Changed:
     path = _folder(folder, rng)
-    ids = [found for each in _files(folder) if each.is_relative_to(path) for found in _ids(each)]
+    ids = [found for file in _files(folder) if file.is_relative_to(path) for found in _ids(file)]
     path.rename(path.with_name(rng.choice((f"{path.name}.bak", "stack=other", f"run_id={_NEW_ID}"))))
     return [path, *(folder / each for each in ids)], False
 
@@ -216,11 +216,11 @@ def _copy_to_another_stack(folder: Path, rng: random.Random, _: Path) -> Changed
     path = _any(folder, rng, "runs")
     changed = []
     for part in ("runs", "requests", "samples"):
-        for each in _files(folder, part):
-            if path.stem in str(each):
-                target = folder / part / "stack=other" / each.relative_to(folder / part / path.parent.name)
+        for file in _files(folder, part):
+            if path.stem in str(file):
+                target = folder / part / "stack=other" / file.relative_to(folder / part / path.parent.name)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(each, target)
+                shutil.copy(file, target)
                 changed.append(target)
     return changed, True
 
@@ -244,7 +244,7 @@ def _two_runs(folder: Path, rng: random.Random) -> tuple[Path, Path]:
     path = _any(folder, rng)
     content = path.read_bytes()
     part = folder / path.relative_to(folder).parts[0]
-    others = [each for each in _files(part) if _ids(each) != _ids(path) and each.read_bytes() != content]
+    others = [file for file in _files(part) if _ids(file) != _ids(path) and file.read_bytes() != content]
     return (path, rng.choice(others)) if others else _two_runs(folder, rng)
 
 
@@ -263,7 +263,7 @@ def _junk(folder: Path, rng: random.Random, _: Path) -> Changed:
 
 def _no_permission(folder: Path, rng: random.Random, _: Path) -> Changed:
     path = rng.choice((_any(folder, rng), _folder(folder, rng), _any(folder, rng).parent))
-    below = [each for each in _files(folder) if each.is_relative_to(path)]
+    below = [file for file in _files(folder) if file.is_relative_to(path)]
     path.chmod(0)
     return [path, *below], False
 
@@ -271,7 +271,7 @@ def _no_permission(folder: Path, rng: random.Random, _: Path) -> Changed:
 def _not_searchable(folder: Path, rng: random.Random, _: Path) -> Changed:
     """Names can be listed, and no file can be opened."""
     path = _folder(folder, rng)
-    below = [each for each in _files(folder) if each.is_relative_to(path)]
+    below = [file for file in _files(folder) if file.is_relative_to(path)]
     path.chmod(0o444)
     return [path, *below], False
 
@@ -473,7 +473,7 @@ def _foreign(
     folder: Path, rng: random.Random, write: Callable[[dict[str, Any]], None], only: str = "run_id"
 ) -> Changed:
     """Change the manifest of a run that has `only`, and write its digest anew."""
-    path = rng.choice([each for each in _files(folder, "runs") if json.loads(each.read_text())[only]])
+    path = rng.choice([file for file in _files(folder, "runs") if json.loads(file.read_text())[only]])
     content = json.loads(path.read_text())
     write(content)
     _write(path, content)
@@ -483,7 +483,7 @@ def _foreign(
 def _name_again(folder: Path, file: Path) -> None:
     """Let the manifest of the run name the file as it is now."""
     [run_id] = _ids(file)
-    [path] = [each for each in _files(folder, "runs") if each.stem == run_id]
+    [path] = [file for file in _files(folder, "runs") if file.stem == run_id]
     content = json.loads(path.read_text())
     [named] = [each for each in content["files"] if each["name"] == file.name]
     named |= {"rows": pq.read_metadata(file).num_rows, "sha256": sha256(file.read_bytes()).hexdigest()}

@@ -171,7 +171,7 @@ def _preview_comment(store: Path, _whole: Path, _out: Path, _run: str) -> Answer
             return printed
         read = read_latest(stack, printed.shown)
         previews.append(Preview(stack=stack, failed=False, changes=(), cost=None, problems=(), **read))
-    text = comment.compose(previews, [each.stack for each in previews], _COMMIT, _RUN_URL)
+    text = comment.compose(previews, [preview.stack for preview in previews], _COMMIT, _RUN_URL)
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     return Answer(frozenset(text.splitlines()), "\n".join(line for line in rows if "requests/s" in line))
 

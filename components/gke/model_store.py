@@ -85,7 +85,7 @@ class ModelStore(pulumi.ComponentResource):
 def _short_name(file: str, files: Sequence[str]) -> str:
     """The last part of its path, if no other file has the same."""
     last = file.rpartition("/")[2]
-    return last if [each.rpartition("/")[2] for each in files].count(last) == 1 else file
+    return last if [file.rpartition("/")[2] for file in files].count(last) == 1 else file
 
 
 def principal(project_number: int, workload_pool: str, namespace: str, service_account: str) -> str:

@@ -23,7 +23,7 @@ class UnfetchedRowsArgs:
     @classmethod
     def of(cls, args: ClusterLoadTestArgs) -> "UnfetchedRowsArgs":
         """Those of this load test."""
-        values = {each.name: getattr(args, each.name) for each in fields(cls)}
+        values = {field.name: getattr(args, field.name) for field in fields(cls)}
         return cls(
             **values | {"kubeconfig": None if args.kubeconfig is None else pulumi.Output.secret(args.kubeconfig)}
         )

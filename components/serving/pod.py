@@ -123,7 +123,7 @@ def _flags(args: TfServingArgs) -> list[pulumi.Input[str]]:
     )
     arguments = args.server.arguments(args.model.name, args.variant, apis, _CONFIG_DIR)
     model = str(_COPIED) if args.copies_model else args.model_uri
-    return [*(_with_model(each, model) for each in arguments), *args.server.load_once_flags]
+    return [*(_with_model(argument, model) for argument in arguments), *args.server.load_once_flags]
 
 
 def _with_model(argument: str, model_uri: pulumi.Input[str]) -> pulumi.Input[str]:

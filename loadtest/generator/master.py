@@ -189,7 +189,7 @@ class Master:
         self._report.totals(self._environment, list(self._totals.values()), self.stop)
         deadline_s = time.monotonic() + _EXIT_S
         # gevent reaps those that have ended.
-        while (left := [each for each in self._workers if each.is_running()]) and time.monotonic() < deadline_s:
+        while (left := [worker for worker in self._workers if worker.is_running()]) and time.monotonic() < deadline_s:
             gevent.sleep(_POLL_S)
         for process in left:
             process.kill()

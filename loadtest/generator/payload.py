@@ -117,10 +117,10 @@ class Payload:
     @property
     def instances(self) -> float:
         """The mean number of instances in a request. The answer to one instance is one prediction."""
-        return sum(each.instances for each in self.requests) / len(self.requests)
+        return sum(request.instances for request in self.requests) / len(self.requests)
 
     def repeated(self, times: int) -> "Payload":
-        return Payload(self.signature, tuple(each.repeated(times) for each in self.requests))
+        return Payload(self.signature, tuple(request.repeated(times) for request in self.requests))
 
     @cached_property
     def digest(self) -> str:
@@ -222,4 +222,6 @@ def fits(shape: Sequence[int | None], known: Sequence[int | None]) -> bool:
 
 def outputs_from(fields: Sequence[dict[str, Any]]) -> tuple[Output, ...]:
     """Outputs that went through JSON."""
-    return tuple(Output(**each | {"shape": None if each["shape"] is None else tuple(each["shape"])}) for each in fields)
+    return tuple(
+        Output(**field | {"shape": None if field["shape"] is None else tuple(field["shape"])}) for field in fields
+    )

@@ -27,8 +27,8 @@ class RequestBody:
 
 
 def write_bodies(path: Path, bodies: Sequence[RequestBody]) -> None:
-    head = [each.instances for each in bodies]
-    path.write_bytes(pack(head, [part for each in bodies for part in (each.content, each.answer)]))
+    head = [body.instances for body in bodies]
+    path.write_bytes(pack(head, [part for body in bodies for part in (body.content, body.answer)]))
 
 
 def read_bodies(path: Path) -> list[RequestBody]:

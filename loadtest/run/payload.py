@@ -67,7 +67,7 @@ def payload_file(payload: Payload, folder: Path) -> Path:
 
 def outputs_of(model: Model) -> tuple[Output, ...]:
     """The outputs of a right answer; None in a shape is any size, and the number of instances where it comes first."""
-    return tuple(Output(each.name, each.dtype, each.shape or None) for each in model.outputs)
+    return tuple(Output(output.name, output.dtype, output.shape or None) for output in model.outputs)
 
 
 def photograph() -> bytes:

@@ -118,7 +118,7 @@ def _arrays(file: Path, model: Model) -> Iterator[Request]:
     else:
         arrays = dict(loaded)
     _require_inputs(arrays, model)
-    if len({len(each) for each in arrays.values()}) != 1:
+    if len({len(array) for array in arrays.values()}) != 1:
         raise ValueError("its arrays have different lengths, so they are not of the same requests")
     at_once = model.inputs[0].shape[0] or 1
     count = len(arrays[names[0]])

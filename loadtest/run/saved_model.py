@@ -118,7 +118,7 @@ def version_folder(path: str, checkout: Path, setting: str = SETTING) -> Path:
     folder = _folder(path, checkout)
     if (folder / GRAPH).is_file():
         return folder
-    versions = [each for each in folder.glob("*") if each.name.isdecimal() and (each / GRAPH).is_file()]
+    versions = [path for path in folder.glob("*") if path.name.isdecimal() and (path / GRAPH).is_file()]
     if not versions:
         lacks = "does not exist" if not folder.exists() else "is not a folder"
         if folder.is_dir():
@@ -193,8 +193,8 @@ def _saved(signature: Any) -> DeclaredSignature:  # noqa: ANN401 - its class is 
 def _declared(tensors: Any) -> tuple[DeclaredTensor, ...]:  # noqa: ANN401 - the same
     types = _OTHER_TYPES | _TYPES
     return tuple(
-        DeclaredTensor(each.key, types.get(each.value.dtype, f"DataType {each.value.dtype}"), _sizes(each))
-        for each in sorted(tensors, key=lambda each: str(each.key))
+        DeclaredTensor(tensor.key, types.get(tensor.value.dtype, f"DataType {tensor.value.dtype}"), _sizes(tensor))
+        for tensor in sorted(tensors, key=lambda each: str(each.key))
     )
 
 

@@ -57,7 +57,7 @@ def sent_model(
         update={
             "signature": name,
             "inputs": tuple(_input(each, settings, is_recorded=is_recorded) for each in signature.inputs),
-            "outputs": tuple(_output(each) for each in signature.outputs),
+            "outputs": tuple(_output(output) for output in signature.outputs),
             "ranges": settings.ranges or {},
             "values": settings.values or {},
         }
@@ -76,7 +76,7 @@ def problems_with(
     checks: list[Callable[[], object]] = [
         *(partial(_instance, each, settings, is_recorded=is_recorded) for each in inputs),
         *(partial(_dtype, each, "input") for each in inputs),
-        *(partial(_dtype, each, "output") for each in outputs),
+        *(partial(_dtype, output, "output") for output in outputs),
         partial(_require_same_instances, inputs),
         *(partial(_require_known, key, settings, inputs) for key in ("shapes", "ranges", "values")),
         *(partial(_require_values, each, settings) for each in inputs),

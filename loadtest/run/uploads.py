@@ -25,7 +25,7 @@ def as_uploads(payload: Payload) -> Payload:
             f"{IMAGE.title} names no signature, but the stack measures {payload.signature!r}{_INSTEAD}, or leave out"
             " shapebench:model.signature"
         )
-    return replace(payload, requests=tuple(_upload(each) for each in payload.requests))
+    return replace(payload, requests=tuple(_upload(request) for request in payload.requests))
 
 
 def _upload(request: Request) -> Request:

@@ -57,7 +57,7 @@ def _on_google(resource: Resource) -> Iterator[str]:
             yield from requirement.problems(resource.inputs)
     inputs = [*entries(resource.inputs)]
     # A whole policy is JSON in one input.
-    inputs += [each for key, value in inputs if key == "policyData" for each in entries(_parsed(value))]
+    inputs += [entry for key, value in inputs if key == "policyData" for entry in entries(_parsed(value))]
     for role in dict.fromkeys(str(value) for key, value in inputs if key == "role" and _is_wide(value)):
         yield (
             f"it grants {role}, which no rule knows to be narrow; grant the predefined role of the one service that is"

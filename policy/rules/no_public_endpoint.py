@@ -32,7 +32,7 @@ def check(resource: Resource) -> Iterator[str]:
         yield from _service(resource)
     elif resource.package == "kubernetes" and resource.type_name == "NetworkPolicy":
         for direction in ("ingress", "egress"):
-            if any(each is UNKNOWN or each == {} for each in members_of(resource.get(f"spec.{direction}"))):
+            if any(member is UNKNOWN or member == {} for member in members_of(resource.get(f"spec.{direction}"))):
                 yield f"its spec.{direction} admits every address and port, so it protects nothing; name the peers"
 
 

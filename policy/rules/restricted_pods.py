@@ -128,7 +128,7 @@ def _container(container: object, of_pod: object) -> Iterator[str]:
 
 
 def _capabilities(whose: str, capabilities: object) -> Iterator[str]:
-    added = [str(each) for each in members_of(at(capabilities, "add")) if each != _HARMLESS_CAPABILITY]
+    added = [str(member) for member in members_of(at(capabilities, "add")) if member != _HARMLESS_CAPABILITY]
     if added:
         yield f"{whose} securityContext.capabilities adds {', '.join(added)}, {_OUT}; remove capabilities.add"
     if "ALL" not in members_of(at(capabilities, "drop")):

@@ -130,7 +130,7 @@ def samples_of(readings: Mapping[str, Sequence[PodReading]], rows_clock: Sequenc
 
 
 def _samples_of(pod: str, readings: Sequence[PodReading], up_since_s: float) -> Iterator[dict[str, object]]:
-    for before, after in pairwise(each.usage for each in readings):
+    for before, after in pairwise(reading.usage for reading in readings):
         # Both are of the node's clock, so a command that came late changes nothing.
         window_s = after.uptime_s - before.uptime_s
         if window_s <= 0 or after.used.cpu_s < before.used.cpu_s:

@@ -79,7 +79,11 @@ def termination_reason(pod: Json) -> str | None:
     if not pod["metadata"].get("deletionTimestamp"):
         return None
     conditions = pod.get("status", {}).get("conditions") or []
-    disrupted = [_text_of(each) for each in conditions if each["type"] == _DISRUPTED and each["status"] == "True"]
+    disrupted = [
+        _text_of(condition)
+        for condition in conditions
+        if condition["type"] == _DISRUPTED and condition["status"] == "True"
+    ]
     return disrupted[0] if disrupted else "no reason given"
 
 

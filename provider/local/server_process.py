@@ -169,7 +169,7 @@ def listening_pid(port: int) -> int | None:
         connections = psutil.net_connections("tcp")
     except psutil.AccessDenied:
         return None
-    listening = (each for each in connections if each.status == psutil.CONN_LISTEN and each.pid)
+    listening = (connection for connection in connections if connection.status == psutil.CONN_LISTEN and connection.pid)
     return min((each.pid for each in listening if each.laddr and each.laddr.port == port and each.pid), default=None)
 
 

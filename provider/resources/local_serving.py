@@ -83,7 +83,7 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
                 " install it, or set shapebench:local.server to embedded"
             )
         if parsed.sent_over not in server.facts.protocols:
-            spoken = " or ".join(each.name for each in server.facts.protocols)
+            spoken = " or ".join(protocol.name for protocol in server.facts.protocols)
             raise ResourceError(
                 f"shapebench:serving.protocol is {parsed.protocol}, which {server.facts.title} does not speak; set it"
                 f" to {spoken}, or shapebench:local.server to embedded"

@@ -54,7 +54,7 @@ class ModelExport(Resource[ModelExportInputs, ModelExportState]):
         if state.remote and state.folder and state.remote.missing_in(Path(state.folder)):
             return False
         # It may be a link to the user's own model.
-        return any(each.is_dir() for each in Path(state.path).glob("*"))
+        return any(path.is_dir() for path in Path(state.path).glob("*"))
 
     def stale_outputs(self, state: ModelExportState) -> list[str]:
         """The path, when the cache was cleared or a copied file has another size."""

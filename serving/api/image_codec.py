@@ -55,8 +55,8 @@ def _image_input(signature: Signature) -> tuple[InputSpec, int | None, int | Non
         _require_type(spec)
         return spec, spec.shape[1], spec.shape[2]
     described = ", ".join(
-        f"{each.name} {each.dtype.name} {'any shape' if each.shape is None else shape_text(each.shape)}"
-        for each in specs
+        f"{spec.name} {spec.dtype.name} {'any shape' if spec.shape is None else shape_text(spec.shape)}"
+        for spec in specs
     )
     raise invalid_argument(
         f"The model takes no image: its signature '{signature.name}' has the inputs {described}, not one of the shape"

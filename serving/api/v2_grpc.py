@@ -80,7 +80,7 @@ class InferenceService:
             signature = find_signature(model, _signature_name(request))
             inputs = _inputs(request, signature)
             # With one more than there are, some name is wrong or there twice; millions would only take memory.
-            wanted = [each.name for each in request.outputs[: len(signature.output_names) + 1]]
+            wanted = [output.name for output in request.outputs[: len(signature.output_names) + 1]]
             own_id = request.id
             # The arrays are copies, and large requests would be in memory twice while the model runs.
             del request
@@ -94,7 +94,7 @@ class InferenceService:
 
 
 def _signature_name(request: Message) -> str:
-    named = (each.value.string_param for each in request.parameters if each.key == "signature_name")
+    named = (parameter.value.string_param for parameter in request.parameters if parameter.key == "signature_name")
     return str(next(named, ""))
 
 

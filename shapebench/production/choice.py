@@ -124,7 +124,7 @@ def choose(day: Day, place: Place) -> Production:
     args = _serving_args(run, int(variant.offer.uploaded_bytes), max(starts_s, default=0), name, place)
     pod = args.pod
     assert pod is not None  # a run with seedFaithful is refused
-    fleet = next(each for each in variant.fleets if variant.cpu_percent or each.target_percent is None)
+    fleet = next(fleet for fleet in variant.fleets if variant.cpu_percent or fleet.target_percent is None)
     # The runs that are ranked together are all of one platform.
     machines, left_out = _machines(day.variants, pod, args.model) if run.platform == "gke" else ((), ())
     replicas = _replicas(day, fleet, run.shape, pod)
@@ -199,8 +199,8 @@ def _machines(
     variants: Sequence[VariantDay], pod: PodResources, model: Model
 ) -> tuple[tuple[NodeShape, ...], tuple[tuple[str, str], ...]]:
     shapes: dict[str, NodeShape] = {}
-    for each in variants:
-        shapes.setdefault(each.offer.shape.machine_type, each.offer.shape)
+    for variant in variants:
+        shapes.setdefault(variant.offer.shape.machine_type, variant.offer.shape)
     why = f"its nodes have no room for a pod of {pod.cpu_millis} m CPU and {pod.memory_mib} MiB"
     machines = tuple(shape for shape in shapes.values() if _holds(shape, pod, model))
     return machines, tuple((name, why) for name, shape in shapes.items() if shape not in machines)

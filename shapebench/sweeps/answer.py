@@ -95,7 +95,7 @@ def _of_objective(objective: ObjectiveView, outcome: Outcome) -> Iterator[str]:
 
 def _cheapest(objective: ObjectiveView) -> str:
     """What the chosen candidate is: those that failed may be cheaper."""
-    failed = sum(each.place is Place.failed for each in objective.candidates)
+    failed = sum(candidate.place is Place.failed for candidate in objective.candidates)
     compared = len(objective.candidates) - failed
     if not failed:
         return "Cheapest"
@@ -109,7 +109,7 @@ def _second(objective: ObjectiveView) -> str:
         return ""
     than = "dearer" if second.behind >= 0 else "cheaper"
     by = "its run" if second.runs == 1 else f"its {second.runs} runs"
-    others = [each.candidate.label for each in objective.candidates if each.place is Place.may_be_best]
+    others = [candidate.candidate.label for candidate in objective.candidates if candidate.place is Place.may_be_best]
     open_ones = f" Not certainly dearer, so may be best, too: {', '.join(others)}." if others else ""
     return f" Next is {second.candidate.label}, {share(abs(second.behind))} {than} as measured in {by}.{open_ones}"
 
@@ -123,11 +123,11 @@ def _cost(view: CandidateView) -> str:
 
 
 def _is_decided(outcome: Outcome) -> bool:
-    return all(each.is_decided for each in outcome.last.objectives)
+    return all(objective.is_decided for objective in outcome.last.objectives)
 
 
 def _chosen(objective: ObjectiveView) -> CandidateView | None:
-    return next((each for each in objective.candidates if each.place is Place.chosen), None)
+    return next((candidate for candidate in objective.candidates if candidate.place is Place.chosen), None)
 
 
 def troubles(outcome: Outcome) -> Iterator[str]:
@@ -159,7 +159,7 @@ def left_of(leftovers: Mapping[str, Iterable[str]]) -> Iterator[str]:
 
 def _failed(outcome: Outcome) -> Iterator[CandidateView]:
     for objective in outcome.last.objectives:
-        yield from (each for each in objective.candidates if each.place is Place.failed)
+        yield from (candidate for candidate in objective.candidates if candidate.place is Place.failed)
 
 
 def _failed_stacks(outcome: Outcome) -> Collection[str]:

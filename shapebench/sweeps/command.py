@@ -111,7 +111,7 @@ def _write_made(settings: SweepSettings) -> None:
 def _note_room(settings: SweepSettings) -> None:
     """Say which quotas the stacks do not fit into together, and which are not known, before they are created."""
     try:
-        room = room_of(dict.fromkeys(each.stack for each in settings.candidates), settings.made)
+        room = room_of(dict.fromkeys(candidate.stack for candidate in settings.candidates), settings.made)
     except LastingError:
         raise  # the project gets no machine of a series, so neither would an update
     except FleetError as error:
@@ -235,7 +235,7 @@ def _journals() -> list[Path]:
 def _to_the_end(journal: Journal, request: Request, expected: Mapping[str, Expected], grid_usd: float | None) -> int:
     settings = journal.settings
     fleet = PulumiFleet(journal.sweep_id, journal.folder, settings.results, settings.max_hours, expected)
-    is_rehearsal = all(load_settings(each.stack).platform == "local" for each in settings.candidates)
+    is_rehearsal = all(load_settings(candidate.stack).platform == "local" for candidate in settings.candidates)
     outcome, was_cut_off = run_journal(journal, fleet, request.report)
     disturbed = _disturbed(journal)
     lines = list(answer(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd, disturbed=disturbed))

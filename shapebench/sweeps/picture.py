@@ -71,7 +71,7 @@ def draw() -> str:
 
 
 def _is_half_way(snapshot: Snapshot) -> bool:
-    eliminated = [each for each in snapshot.objectives[0].candidates if each.place is Place.eliminated]
+    eliminated = [candidate for candidate in snapshot.objectives[0].candidates if candidate.place is Place.eliminated]
     return len(eliminated) >= _ELIMINATED
 
 

@@ -39,8 +39,8 @@ def print_plan(
     settings: SweepSettings, expected: Mapping[str, Expected], estimated: Mapping[str, SweepEstimate]
 ) -> None:
     """Print what is to be measured, and what each strategy is expected to take."""
-    stacks = dict.fromkeys(each.stack for each in settings.candidates)
-    loads = dict.fromkeys(each.load for each in settings.candidates)
+    stacks = dict.fromkeys(candidate.stack for candidate in settings.candidates)
+    loads = dict.fromkeys(candidate.load for candidate in settings.candidates)
     count = len(settings.candidates)
     print_text(
         f"{count} {'candidate' if count == 1 else 'candidates'} on {', '.join(stacks)}, with"

@@ -113,7 +113,7 @@ class ImageServerSettings(Frozen):
     def why_not(self, serving: ServingSettings) -> str | None:
         """Why it cannot be measured with these settings, after the key that is wrong; None where it can."""
         if PROTOCOLS[serving.protocol] not in self.protocols:
-            spoken = " or ".join(each.name for each in self.protocols)
+            spoken = " or ".join(protocol.name for protocol in self.protocols)
             port = ", or give server.ports.grpc" if serving.sent_over in _SPOKEN[self.protocol] else ""
             return (
                 f"serving.protocol is {serving.protocol}, which the server does not speak (server.protocol"

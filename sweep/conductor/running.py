@@ -145,7 +145,7 @@ class Running:
         """
         self.notes, unknown, why = [], 0, ""
         lost: dict[Record, str] = {}
-        for record in [each for each in self.journal.records if each.measured]:
+        for record in [record for record in self.journal.records if record.measured]:
             assert isinstance(record.task, Measure)
             assert record.measured is not None
             if self.is_cut_off:

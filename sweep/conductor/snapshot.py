@@ -101,12 +101,12 @@ class ObjectiveView:
     def second(self) -> CandidateView | None:
         """The next after the leader, of those with a cost."""
         others = [
-            each
-            for each in self.candidates
-            if each is not self.leader
-            and each.behind is not None
-            and not each.at_least
-            and each.place is not Place.failed
+            candidate
+            for candidate in self.candidates
+            if candidate is not self.leader
+            and candidate.behind is not None
+            and not candidate.at_least
+            and candidate.place is not Place.failed
         ]
         return min(others, key=lambda each: each.behind or 0.0, default=None)
 

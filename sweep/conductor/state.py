@@ -76,8 +76,10 @@ class SweepState:
     ) -> "SweepState":
         """The state after the records of a journal."""
         state = cls(candidates)
-        events: list[tuple[int, Callable[[], None]]] = [(each.number, partial(state.begin, each)) for each in records]
-        events += [(each.end_number, partial(state.end, each)) for each in records if each.end_number]
+        events: list[tuple[int, Callable[[], None]]] = [
+            (record.number, partial(state.begin, record)) for record in records
+        ]
+        events += [(record.end_number, partial(state.end, record)) for record in records if record.end_number]
         events += [(each.number, state.resume) for each in resumptions]
         for _, apply in sorted(events, key=lambda event: event[0]):
             apply()

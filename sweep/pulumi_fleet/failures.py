@@ -29,7 +29,7 @@ def failure_of(errors: Sequence[str], printed: str, log: str) -> FleetError:
     said = f"{text}\nAll output: {log}"
     if _PREFLIGHT.search(text):
         problems = _PROBLEM.findall(text)
-        only_quota = problems and all(_QUOTA_PROBLEM.match(each) for each in problems)
+        only_quota = problems and all(_QUOTA_PROBLEM.match(problem) for problem in problems)
         return QuotaError(said) if only_quota else LastingError(said)
     if _NO_QUOTA.search(text):
         return QuotaError(said)

@@ -50,10 +50,10 @@ def left_in_google_cloud(stack: str, config: Mapping[str, Any], say: Say) -> lis
                 f" there; in some minutes {_look_for(stack, project)}"
             )
     return [
-        f"{each.kind.name} {each.name} ({each.location}): tools/take_down {stack}, then"
+        f"{resource.kind.name} {resource.name} ({resource.location}): tools/take_down {stack}, then"
         f" shapebench janitor --stack {stack} --project {project} --yes"
-        for each in listed.resources
-        if each.stack == label_value(stack)
+        for resource in listed.resources
+        if resource.stack == label_value(stack)
     ]
 
 

@@ -148,7 +148,7 @@ def resources_in(state: str) -> list[str]:
     deployment = json.loads(state)["deployment"]
     pending = [each["resource"] for each in deployment.get("pending_operations") or ()]
     resources = [*(deployment.get("resources") or ()), *pending]
-    return [each["urn"] for each in resources if each["type"] != _ROOT_TYPE]
+    return [resource["urn"] for resource in resources if resource["type"] != _ROOT_TYPE]
 
 
 def has_pending_creations(state: str) -> bool:

@@ -19,7 +19,9 @@ def _priors(settings: SweepSettings) -> dict[str, StackPrior]:
     """By candidate: what is known of its stack, and that it may be better or worse than others there."""
     on_stack = Counter(candidate.stack for candidate in settings.candidates)
     return {
-        each.key: prior.with_part(f"candidate {each.key}", VARIANT_SD) if on_stack[each.stack] > 1 else prior
-        for each in settings.candidates
-        if (prior := settings.priors.get(each.stack))
+        candidate.key: prior.with_part(f"candidate {candidate.key}", VARIANT_SD)
+        if on_stack[candidate.stack] > 1
+        else prior
+        for candidate in settings.candidates
+        if (prior := settings.priors.get(candidate.stack))
     }

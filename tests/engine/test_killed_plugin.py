@@ -45,7 +45,7 @@ def environment_of(process):
 def plugin_of(update):
     try:
         children = psutil.Process(update.pid).children(recursive=True)
-        return next((each for each in children if "provider.engine.plugin" in each.cmdline()), None)
+        return next((child for child in children if "provider.engine.plugin" in child.cmdline()), None)
     except psutil.Error:
         return None
 

@@ -36,7 +36,7 @@ def cluster(api: client.ApiClient) -> Iterator[dynamic.DynamicClient]:
 
 
 def _namespaces(core: client.CoreV1Api) -> set[str]:
-    return {each.metadata.name for each in core.list_namespace().items}
+    return {item.metadata.name for item in core.list_namespace().items}
 
 
 def _is_served(api: client.ApiClient) -> bool:

@@ -137,7 +137,7 @@ def test_a_server_says_itself_what_its_model_takes(served: Served) -> None:
         ("x", "float32", (None, 3)),
         ("text", STRING, (None,)),
     }
-    assert {(each.name, each.dtype, each.shape) for each in found.model.outputs} == {
+    assert {(output.name, output.dtype, output.shape) for output in found.model.outputs} == {
         ("scores", "float32", (None, 2)),
         ("label", STRING, (None,)),
     }
@@ -152,7 +152,7 @@ def payload(numbers: np.ndarray[Any, Any] = NUMBERS) -> Payload:
             Request(
                 (
                     Tensor("x", "float32", x.shape, "float32", packed("float32", x.ravel().tolist())),
-                    Tensor("text", STRING, (len(texts),), STRING, strings(each.encode() for each in texts)),
+                    Tensor("text", STRING, (len(texts),), STRING, strings(text.encode() for text in texts)),
                 )
             )
             for x, texts in zip(numbers, TEXTS, strict=True)
@@ -177,7 +177,7 @@ def generated(
     (folder / "payload").write_bytes((sent or payload()).to_bytes())
     cancelled = threading.Event()
     bodies = prepared_bodies(plan, folder / "payload", 2, lambda _: None, cancelled)
-    answers = [dict(read(each.answer, {output.name: output for output in OUTPUTS})) for each in bodies]
+    answers = [dict(read(body.answer, {output.name: output for output in OUTPUTS})) for body in bodies]
     return answers, run_load_test(plan, bodies, lambda _: None, cancelled)
 
 
@@ -228,7 +228,7 @@ def test_the_generator_and_tritons_client_get_the_same_answers(
     for right, ours, theirs in zip(expected(), answers, asked["answers"], strict=True):
         np.testing.assert_allclose(np.reshape(ours["scores"].values, ours["scores"].shape), right["scores"], rtol=1e-6)
         np.testing.assert_allclose(theirs["scores"], right["scores"], rtol=1e-6)
-        assert [each.decode() for each in ours["label"].values] == theirs["label"] == right["label"]
+        assert [value.decode() for value in ours["label"].values] == theirs["label"] == right["label"]
     if served.counted_at:
         assert served.count() - counted == len(ok) + 2 * len(NUMBERS)
 

@@ -206,7 +206,7 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         yield {"url": f"http://127.0.0.1:{ports['rest']}"}
 
 
-@pytest.mark.parametrize("protocol", [each.name for each in EMBEDDED.protocols if each != IMAGE])
+@pytest.mark.parametrize("protocol", [protocol.name for protocol in EMBEDDED.protocols if protocol != IMAGE])
 def test_a_service_is_measured_over_each_protocol(
     sums: dict[str, str], protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,4 +73,4 @@ def test_the_fleet_starts_and_answers(api: client.ApiClient, images: OwnImages, 
 
 
 def _is_there(core: client.CoreV1Api) -> bool:
-    return NAMESPACE in [each.metadata.name for each in core.list_namespace().items]
+    return NAMESPACE in [item.metadata.name for item in core.list_namespace().items]

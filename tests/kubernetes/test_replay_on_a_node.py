@@ -65,7 +65,7 @@ def replay(stack: Stack, capacity: Manifest) -> Manifest:
     stack.config["load"] = {"profile": "curve", "ratesRps": rates_rps, "durationS": DURATION_S}
     done = stack.run("up", "--yes", "--skip-preview", timeout_s=DURATION_S + 300)
     assert done.returncode == 0, done.stdout + done.stderr
-    [run] = [each for each in stack.runs() if isinstance(each.load, TrafficCurve)]
+    [run] = [run for run in stack.runs() if isinstance(run.load, TrafficCurve)]
     return run
 
 

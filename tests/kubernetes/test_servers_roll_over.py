@@ -31,7 +31,7 @@ def ids(api: client.ApiClient) -> tuple[set[str], set[str]]:
     core = client.CoreV1Api(api)
     kept = [core.read_namespace(NAMESPACE), *core.list_namespaced_service(NAMESPACE).items]
     return {each.metadata.uid for each in kept}, {
-        each.metadata.uid for each in core.list_namespaced_pod(NAMESPACE).items
+        item.metadata.uid for item in core.list_namespaced_pod(NAMESPACE).items
     }
 
 

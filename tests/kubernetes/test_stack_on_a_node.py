@@ -177,7 +177,7 @@ def test_recorded_requests_reach_the_pod_as_they_are_and_are_sent_in_turn(
     assert sent.keys() == {len(body) for body in recorded}
     assert max(sent.values()) - min(sent.values()) <= 2, "two of each length"
     config_maps = client.CoreV1Api(api).list_namespaced_config_map(NAMESPACE).items
-    assert sum("-payload-" in each.metadata.name for each in config_maps) > 1, "one does not hold them"
+    assert sum("-payload-" in config_map.metadata.name for config_map in config_maps) > 1, "one does not hold them"
 
 
 def test_over_grpc_both_servers_have_their_half(
@@ -274,9 +274,9 @@ def test_a_run_says_on_which_node_and_cpu_every_pod_ran(api: client.ApiClient, r
     (node,) = client.CoreV1Api(api).list_node().items
     models = set(re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE))
     for run in runs:
-        assert {each.name for each in run.replicas} == {pod.metadata.name for pod in pods(api, SERVER_LABELS)}
-        assert all(0 < (each.ready_after_s or 0) < 600 for each in run.replicas)
-        assert {each.machine for each in run.replicas} == {node.status.node_info.system_uuid or None}
+        assert {replica.name for replica in run.replicas} == {pod.metadata.name for pod in pods(api, SERVER_LABELS)}
+        assert all(0 < (replica.ready_after_s or 0) < 600 for replica in run.replicas)
+        assert {replica.machine for replica in run.replicas} == {node.status.node_info.system_uuid or None}
         assert run.generator.machine
         for machine in (*run.replicas, run.generator.machine):
             assert machine.node == node.metadata.name
@@ -343,7 +343,7 @@ def test_a_deleted_generator_pod_of_two_takes_its_own_rows_with_it_and_no_others
     core = client.CoreV1Api(api)
 
     def delete_the_other(first: str) -> None:
-        (other,) = (each.metadata.name for each in pods(api, GENERATOR_LABELS) if each.metadata.name != first)
+        (other,) = (pod.metadata.name for pod in pods(api, GENERATOR_LABELS) if pod.metadata.name != first)
         core.delete_namespaced_pod(other, NAMESPACE, grace_period_seconds=0)
 
     said, run = failed_run(stack, api, delete_the_other, generator_pods=2)
@@ -427,7 +427,7 @@ def test_a_destroy_leaves_nothing_of_it_and_keeps_the_runs(
     assert PYTHON.name in running() - of_the_node, "the servers run"
     stack.must("destroy", "--yes", "--skip-preview")
     core = client.CoreV1Api(api)
-    assert {each.metadata.name for each in core.list_namespace().items} == OF_EVERY_CLUSTER
+    assert {item.metadata.name for item in core.list_namespace().items} == OF_EVERY_CLUSTER
     assert core.list_pod_for_all_namespaces().items == []
     eventually(lambda: running() <= of_the_node, "no process of a container is left", within_s=30)
     assert stack.runs() == kept

@@ -29,7 +29,7 @@ def sweeps(node: SingleNode, images: OwnImages, tmp_path_factory: pytest.TempPat
 @pytest.fixture(scope="module")
 def namespaces(api: client.ApiClient) -> set[str]:
     """Those of a cluster without a stack."""
-    return {each.metadata.name for each in client.CoreV1Api(api).list_namespace().items}
+    return {item.metadata.name for item in client.CoreV1Api(api).list_namespace().items}
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +53,10 @@ def test_each_variant_has_a_run_on_a_deployment_of_its_own(sweeps: Sweeps, ended
     deployments = {run.deployment for run in runs}
     assert len(deployments) == 2
     assert None not in deployments
-    assert {each.measured.run_id for each in sweeps.records() if each.measured} == {run.run_id for run in runs}
+    assert {record.measured.run_id for record in sweeps.records() if record.measured} == {run.run_id for run in runs}
 
 
 def test_nothing_of_a_sweep_is_left_on_the_node(api: client.ApiClient, namespaces: set[str], ended: Process) -> None:
     core = client.CoreV1Api(api)
-    assert {each.metadata.name for each in core.list_namespace().items} == namespaces
+    assert {item.metadata.name for item in core.list_namespace().items} == namespaces
     assert core.list_pod_for_all_namespaces().items == []

@@ -72,7 +72,7 @@ def save_all(folder: Path) -> None:
     )
     save_recommender(folder / "recommender" / VERSION)
     items = [chance.integers(0, _ITEMS, length).tolist() for length in (5, 50, 500)]
-    recorded = [{"instances": [{"user": 7, "items": each}]} for each in items]
+    recorded = [{"instances": [{"user": 7, "items": item}]} for item in items]
     (folder / "recommender.jsonl").write_text("\n".join(map(json.dumps, recorded)))
 
 

@@ -137,7 +137,7 @@ class GoogleStandIn:
         return {"services": [{"name": name, "state": state} for name, state in states.items()]}
 
     def _held(self, permissions: list[str]) -> Json:
-        return {"permissions": [each for each in permissions if each in self.permissions]}
+        return {"permissions": [permission for permission in permissions if permission in self.permissions]}
 
     @staticmethod
     def _family(region: str, family: str, limit: int) -> Json:

@@ -50,7 +50,7 @@ class Received:
                 for of_scope in of_resource.scope_metrics:
                     for metric in of_scope.metrics:
                         for point in (metric.sum if metric.HasField("sum") else metric.gauge).data_points:
-                            labels = {each.key: each.value.string_value for each in point.attributes}
+                            labels = {attribute.key: attribute.value.string_value for attribute in point.attributes}
                             name = " ".join(filter(None, (metric.name, labels.pop("quantile", ""))))
                             value = point.as_int if point.HasField("as_int") else point.as_double
                             yield name, value, labels

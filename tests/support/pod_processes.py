@@ -36,7 +36,7 @@ IMAGE_ID = "docker.io/locustio/locust@sha256:" + "1" * 64
 def config_map_sources(volume: Json) -> list[Json]:
     """What a volume has of ConfigMaps, one or several that are projected."""
     sources = [volume, *volume.get("projected", {}).get("sources", [])]
-    return [each for each in sources if "configMap" in each]
+    return [source for source in sources if "configMap" in source]
 
 
 def new_address() -> str:

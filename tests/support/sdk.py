@@ -22,7 +22,7 @@ def _getter(resource: Any, path: str) -> Any:
         if resource is Mapping:
             return getter
         getters = (each.fget for each in vars(resource).values() if isinstance(each, property))
-        getter = next((each for each in getters if getattr(each, "_pulumi_name", None) == part), None)
+        getter = next((getter for getter in getters if getattr(getter, "_pulumi_name", None) == part), None)
         if getter is None:
             return None
         resource = _inner(get_type_hints(getter)["return"])

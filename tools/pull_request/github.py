@@ -36,7 +36,7 @@ class PullRequest:
         """Edit this workflow's comment with the marker, or create it; returns its URL."""
         repository = f"{self.api_url}/repos/{self.repository}"
         comments = f"{repository}/issues/{self.number}/comments"
-        known = next((each for each in self._pages(comments) if _is_own(each, marker)), None)
+        known = next((page for page in self._pages(comments) if _is_own(page, marker)), None)
         if known is None:
             written = self._send("POST", comments, {"body": body})
         else:

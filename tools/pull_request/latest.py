@@ -68,7 +68,7 @@ class Skipped(BaseModel):
 
     @property
     def lines(self) -> Iterator[str]:
-        yield from (f"skipped: {each.path} {each.why}" for each in self.problems)
+        yield from (f"skipped: {problem.path} {problem.why}" for problem in self.problems)
         yield from (f"unfinished: {folder} has rows and no manifest" for folder in self.unfinished)
 
 

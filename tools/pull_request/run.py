@@ -76,4 +76,4 @@ def _stacks_in(environment: dict[str, str]) -> set[str]:
             "your backend does not list its stacks, so there is nothing to compare with; check PULUMI_BACKEND_URL, and"
             f" that this identity may read it:\n{listed.stderr.strip()}"
         )
-    return {each["name"].rpartition("/")[2] for each in json.loads(listed.stdout)}
+    return {load["name"].rpartition("/")[2] for load in json.loads(listed.stdout)}

@@ -57,7 +57,9 @@ class Growth:
 def growths(runs: Sequence[Run]) -> list[Growth]:
     by_id = {run.manifest.run_id: run for run in runs}
     variants = variants_of(run.manifest for run in runs)
-    measured = [(each.label, tuple(by_id[manifest.run_id] for manifest in each.manifests)) for each in variants]
+    measured = [
+        (variant.label, tuple(by_id[manifest.run_id] for manifest in variant.manifests)) for variant in variants
+    ]
     return for_each(_growth, measured)
 
 

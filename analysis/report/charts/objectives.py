@@ -97,7 +97,7 @@ def costs_by_limit(ranking: Sequence[Ranked], runs: Sequence[Run], objective: Ob
         for place, each in enumerate(ranking)
         if each.usd_per_million.value is not None
     ]
-    limits_ms = sorted({limit_ms for each in steps.values() for limit_ms in each.at_limits})
+    limits_ms = sorted({limit_ms for step in steps.values() for limit_ms in step.at_limits})
     for limit_ms in limits_ms:
         told = {
             each.label: [

@@ -55,7 +55,9 @@ def ranking_charts(ranking: Sequence[Ranked]) -> tuple[Chart, ...]:
 def _intervals(ranking: Sequence[Ranked], figures: Sequence[Interval[float | None]], title: str) -> Markup:
     """A point for each variant and a bar for its interval, in the colour of its place; winners have bold figures."""
     show = money if "USD" in title else number
-    reach = max(bound for each in figures for bound in (each.low, each.value or 0, each.high) if math.isfinite(bound))
+    reach = max(
+        bound for figure in figures for bound in (figure.low, figure.value or 0, figure.high) if math.isfinite(bound)
+    )
     frame = pd.DataFrame(
         [
             {

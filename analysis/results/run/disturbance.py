@@ -56,7 +56,7 @@ class CpuSamples:
 
     def others(self, spans: Sequence[Span]) -> OtherCpu | None:
         """What other programs took in these parts of the run, of the host that lost most; None where not known."""
-        known = [each.others for each in self.hosts(spans) if each and each.others]
+        known = [host.others for host in self.hosts(spans) if host and host.others]
         return max(known, key=lambda each: each.share, default=None)
 
     def _of_host(self, host: Host, spans: Sequence[Span]) -> HostCpu | None:
@@ -68,7 +68,9 @@ class CpuSamples:
 
     def _others(self, host: Host, used: float, most: float, spans: Sequence[Span]) -> OtherCpu | None:
         generators = {subject for subject, _ in self._series if _GENERATORS.fullmatch(subject)}
-        sent = _total(self._mean(each, CPU_CORES, spans) for each in generators) if host.has_generator else 0.0
+        sent = (
+            _total(self._mean(generator, CPU_CORES, spans) for generator in generators) if host.has_generator else 0.0
+        )
         busy, stolen = self._busy(host, spans)
         cores = host.cores or self._mean(MACHINE, MOST_CORES, spans)
         if busy is None or cores is None or sent is None or (host.has_generator and not generators):

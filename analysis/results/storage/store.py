@@ -158,10 +158,10 @@ class ResultsStore:
         checked = self._files.each(partial(problem_with, self._files, stored=stored), [*parts, *samples])
         problems = [Problem(path, why) for path, why in {**hidden, **hidden_parts, **hidden_samples}.items()]
         problems += [each for each in (*read, *checked) if isinstance(each, Problem)]
-        problems += unlike_manifests(manifests, {*parts, *samples}, {each.path for each in problems})
+        problems += unlike_manifests(manifests, {*parts, *samples}, {problem.path for problem in problems})
         same = same_ids(manifests)
         manifests = sorted(
-            (each for each in manifests if each.run_id not in same), key=lambda manifest: manifest.run_id
+            (manifest for manifest in manifests if manifest.run_id not in same), key=lambda manifest: manifest.run_id
         )
         return Scan(
             tuple(manifests),

@@ -53,7 +53,7 @@ class AnswerCheck:
     """
 
     def __init__(self, plan: LoadTestPlan, body: RequestBody, read: Read, count: int = 1) -> None:
-        self._outputs = {each.name: each.of_instances(body.instances) for each in plan.outputs}
+        self._outputs = {output.name: output.of_instances(body.instances) for output in plan.outputs}
         self._is_off = plan.check == "off"
         self._answer = body.answer
         self._tolerance = plan.tolerance

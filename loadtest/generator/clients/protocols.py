@@ -39,7 +39,9 @@ def request_bodies(protocol: str, payload: Payload, model_name: str) -> list[Req
     """What sends the payload's requests to the model; raises ValueError for an unknown protocol."""
     known = _known(protocol)
     body_of: Callable[..., bytes] = known.resolved(known.body_of)
-    return [RequestBody(body_of(each, payload.signature, model_name), each.instances) for each in payload.requests]
+    return [
+        RequestBody(body_of(request, payload.signature, model_name), request.instances) for request in payload.requests
+    ]
 
 
 def clients(plan: LoadTestPlan, bodies: Sequence[RequestBody], worker: int = 0) -> Callable[[], Client]:

@@ -126,10 +126,10 @@ def _bills_table(plan: Plan) -> Table:
     """A row for each load and a column for each variant; the smallest bill of a row is marked."""
     rows = []
     for rps in (multiple * plan.requirement.rps for multiple in MULTIPLES):
-        bills = [_bill(each, rps) for each in plan.candidates]
+        bills = [_bill(candidate, rps) for candidate in plan.candidates]
         least = min((bill.usd_730h for bill in bills if bill), default=0.0)
         rows.append((f"{rps:g}", *(_bill_cell(bill, least) for bill in bills)))
-    labels = [each.offer.label for each in plan.candidates]
+    labels = [candidate.offer.label for candidate in plan.candidates]
     return Table.of("Monthly bill by load", (), ("requests/s", *labels), rows)
 
 
@@ -147,7 +147,7 @@ def _bill_cell(bill: Bill | None, least: float) -> str:
 
 
 def _changes(plan: Plan) -> tuple[Cheapest, ...]:
-    return cheapest([each.offer for each in plan.candidates], MULTIPLES[-1] * plan.requirement.rps)
+    return cheapest([candidate.offer for candidate in plan.candidates], MULTIPLES[-1] * plan.requirement.rps)
 
 
 def _cheapest_sentence(plan: Plan) -> str:
@@ -232,8 +232,8 @@ def _json(plan: Plan) -> dict[str, Any]:
         "objective": plan.verdict.objective.model_dump(),
         "rehearsal": plan.verdict.is_rehearsal,
         "best": plan.candidates[0].offer.label,
-        "candidates": [_candidate_json(each, plan.requirement.rps) for each in plan.candidates],
-        "cheapest": [asdict(each) for each in _changes(plan)],
+        "candidates": [_candidate_json(candidate, plan.requirement.rps) for candidate in plan.candidates],
+        "cheapest": [asdict(change) for change in _changes(plan)],
         "excluded": [{"run_id": manifest.run_id, "reason": why} for manifest, why in plan.excluded],
         **skipped_json(plan.verdict.scan),
     }

@@ -129,7 +129,7 @@ def _print(estimate: Estimate, results: str, *, every_shape: bool) -> None:
     ):
         if machine_types:
             note(f"Left out, because {why}: {', '.join(machine_types)}.")
-    if (instances := {each.instances for each in estimate.stored.capacities}) - {1}:
+    if (instances := {capacity.instances for capacity in estimate.stored.capacities}) - {1}:
         note(f"{predictions_text(max(instances))}.")
 
 
@@ -150,7 +150,7 @@ def _scale(estimate: Estimate, results: str) -> str:
             f"There is no capacity of {title}{at} on any machine type in {results}, so costs are multiples of the"
             " lowest, and no latency limit counts."
         )
-    shapes = (each.candidate.shape for each in estimate.stored.capacities)
+    shapes = (capacity.candidate.shape for capacity in estimate.stored.capacities)
     names = ", ".join(f"{shape.nodes} × {shape.machine_type}" for shape in shapes)
     return f"Scaled from the capacity of {title}{at} that was measured on {names}."
 
@@ -219,7 +219,7 @@ def _json(estimate: Estimate) -> dict[str, Any]:
             "machine_type": speeds.fit.scatter,
             **{basis.name: sd for basis, sd in speeds.errors.items()},
         },
-        "measured": [_capacity_json(each) for each in estimate.stored.capacities],
+        "measured": [_capacity_json(capacity) for capacity in estimate.stored.capacities],
         "estimates": [_estimated_json(each, estimate.offers[each.candidate.shape.name]) for each in estimate.ranking],
         "unpriced": estimate.unpriced,
         "unknown": estimate.unknown,

@@ -120,7 +120,7 @@ def _caution(before: Manifest, after: Manifest) -> str:
     )
     if not conditions:
         return chance
-    return f"They ran under different conditions ({', '.join(each.name for each in conditions)}). {chance}"
+    return f"They ran under different conditions ({', '.join(condition.name for condition in conditions)}). {chance}"
 
 
 def _conditions(before: Manifest, after: Manifest) -> list[Condition]:
@@ -133,7 +133,7 @@ def _json(one: _Side, other: _Side) -> dict[str, Any]:
         "runs": [before.run_id, after.run_id],
         "valid": [one.summary.valid, other.summary.valid],
         "reasons": [list(one.summary.reasons), list(other.summary.reasons)],
-        "conditions_that_differ": [each.name for each in _conditions(before, after)],
+        "conditions_that_differ": [condition.name for condition in _conditions(before, after)],
         "settings": {key: list(values) for key, values in _settings(before, after)},
         "figures": {
             name: {

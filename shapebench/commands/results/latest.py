@@ -64,7 +64,7 @@ def print_changes(uri: str, against: str, stacks: Sequence[str], *, as_json: boo
     changes = read_changes(Side(before, scans[0].manifests), Side(after, scans[1].manifests), stacks)
     if as_json:
         skipped = {**skipped_json(scans[1]), "against": skipped_json(scans[0])}
-        print_json({"changes": [each.to_dict() for each in changes], **skipped})
+        print_json({"changes": [change.to_dict() for change in changes], **skipped})
         return
     if changes:
         print_table(_changes_table(changes))
@@ -74,10 +74,10 @@ def print_changes(uri: str, against: str, stacks: Sequence[str], *, as_json: boo
             f"there is no finished run in {uri}, so nothing is compared with {against}; give --results the store with"
             " the runs after the change"
         )
-    for each in changes:
-        for reason in each.why_not:
-            note(f"{each.stack}: {reason}")
-        note_excluded(each.excluded, "not used")
+    for change in changes:
+        for reason in change.why_not:
+            note(f"{change.stack}: {reason}")
+        note_excluded(change.excluded, "not used")
     for scan in scans:
         note_skipped(scan)
 
@@ -155,14 +155,14 @@ def _changes_table(changes: Iterable[Change]) -> Table:
     )
     rows = tuple(
         (
-            f"{each.stack}{_marked(each)}",
-            each.finding.value,
-            each.ratio.text(number) if each.ratio else MISSING,
-            each.before.usd_per_million.text(money) if each.before else MISSING,
-            each.after.usd_per_million.text(money) if each.after else MISSING,
-            "; ".join(each.differs) or MISSING,
+            f"{change.stack}{_marked(change)}",
+            change.finding.value,
+            change.ratio.text(number) if change.ratio else MISSING,
+            change.before.usd_per_million.text(money) if change.before else MISSING,
+            change.after.usd_per_million.text(money) if change.after else MISSING,
+            "; ".join(change.differs) or MISSING,
         )
-        for each in changes
+        for change in changes
     )
     return Table("Changes of stacks", columns, rows)
 

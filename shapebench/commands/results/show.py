@@ -147,7 +147,7 @@ def _print_text(run: Run, intervals: Mapping[str, Interval[float | None]], scan:
         print_text(manifest.other_cpu.sentence)
     print_cost("\nCost", manifest.cost, _DISPENSABLE)
     group = comparison_group(manifest)
-    same = sum(comparison_group(each) == group for each in scan.manifests) - 1
+    same = sum(comparison_group(manifest) == group for manifest in scan.manifests) - 1
     compared = f"{group}, with {same or 'no'} other run{'s' * (same != 1)} of this store"
     print_card("\nConditions", (*provenance(run), ("Comparison group", compared)))
     print_table(_files_table(manifest), "\nFiles in the results store")

@@ -29,7 +29,7 @@ def doctor(root: Path = ROOT) -> int:
     """Print a table of the findings; returns 1 if something needed is missing."""
     findings = diagnose(root)
     columns = (Column("", "text"), Column("state", "text"), Column("found", "wrap"), Column("fix", "wrap"))
-    rows = tuple((each.what, each.state, each.found, each.fix) for each in findings)
+    rows = tuple((finding.what, finding.state, finding.found, finding.fix) for finding in findings)
     print_table(Table("Findings", columns, rows))
     return 1 if any(finding.state == "missing" for finding in findings) else 0
 
@@ -168,9 +168,9 @@ def _model_server(environment: dict[str, str]) -> Finding:
 def _port(port: int, protocol: str) -> Finding:
     what = f"port {port} ({protocol})"
     holders = [
-        each.pid
-        for each in psutil.net_connections(kind="tcp")
-        if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port
+        net_connection.pid
+        for net_connection in psutil.net_connections(kind="tcp")
+        if net_connection.status == psutil.CONN_LISTEN and net_connection.laddr and net_connection.laddr.port == port
     ]
     if not holders:
         return Finding(what, "ok", "free")

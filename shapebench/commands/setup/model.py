@@ -225,8 +225,8 @@ def _print_text(shown: Shown, fits: list[StackFit]) -> None:
     if shown.signatures:
         print_table(_signatures_table(shown), "\nSignatures (? is any size)")
     print_table(_stacks_table(fits), "\nStacks")
-    for problem in dict.fromkeys(chain.from_iterable(each.problems for each in fits)):
-        print_text(f"- {', '.join(each.stack for each in fits if problem in each.problems)}: {problem}")
+    for problem in dict.fromkeys(chain.from_iterable(fit.problems for fit in fits)):
+        print_text(f"- {', '.join(fit.stack for fit in fits if problem in fit.problems)}: {problem}")
     print_text(f"\n{_verdict(shown)}")
     for problem in shown.problems:
         print_text(f"- {problem}")
@@ -250,10 +250,10 @@ def _verdict(shown: Shown) -> str:
 
 def _signatures_table(shown: Shown) -> Table:
     rows = [
-        (name, direction, each.name, each.dtype, each.shape_text)
+        (name, direction, tensor.name, tensor.dtype, tensor.shape_text)
         for name, signature in shown.signatures.items()
         for direction, tensors in (("input", signature.inputs), ("output", signature.outputs))
-        for each in tensors
+        for tensor in tensors
     ]
     columns = ("signature", "tensor", "name", "type", "shape")
     return Table("Signatures", tuple(Column(title, "text") for title in columns), tuple(rows))
@@ -262,12 +262,12 @@ def _signatures_table(shown: Shown) -> Table:
 def _stacks_table(fits: list[StackFit]) -> Table:
     rows = [
         (
-            each.stack,
-            f"{each.settings.shape.nodes} × {each.settings.shape.machine_type}",
-            MISSING if each.memory_mib is None else count(each.memory_mib),
-            each.answer,
+            fit.stack,
+            f"{fit.settings.shape.nodes} × {fit.settings.shape.machine_type}",
+            MISSING if fit.memory_mib is None else count(fit.memory_mib),
+            fit.answer,
         )
-        for each in fits
+        for fit in fits
     ]
     columns = (
         Column("stack", "text"),
@@ -361,13 +361,13 @@ def _json(shown: Shown, fits: list[StackFit]) -> dict[str, Any]:
         "signature": shown.signature,
         "stacks": [
             {
-                "stack": each.stack,
-                "platform": each.settings.platform,
-                "shape": each.settings.node_shape(each.stack).model_dump(),
-                "memory_mib": each.memory_mib,
-                "problems": each.problems,
+                "stack": fit.stack,
+                "platform": fit.settings.platform,
+                "shape": fit.settings.node_shape(fit.stack).model_dump(),
+                "memory_mib": fit.memory_mib,
+                "problems": fit.problems,
             }
-            for each in fits
+            for fit in fits
         ],
         "problems": shown.problems,
         "measurable": shown.model is not None,

@@ -42,7 +42,7 @@ def runs(served: RefusingProxy) -> tuple[Manifest, ...]:
 
 def made(stack: Stack) -> list[str]:
     """The types of the stack's resources, without Pulumi's own and the component that they are in."""
-    types = [each["type"] for each in stack.resources()]
+    types = [resource["type"] for resource in stack.resources()]
     return [kind for kind in types if not kind.startswith("pulumi:") and not kind.endswith(":LocalPlatform")]
 
 

@@ -85,7 +85,9 @@ def as_read(answers: tuple[Answer, ...], inputs: Properties) -> Properties:
     """The inputs as the provider reads them back."""
     asked = Asked(inputs, "", Place("", "", ""))
     changed = {
-        each.path: each.of(asked) for each in answers if each.in_place and inputs.get(each.path, UNKNOWN) != UNKNOWN
+        answer.path: answer.of(asked)
+        for answer in answers
+        if answer.in_place and inputs.get(answer.path, UNKNOWN) != UNKNOWN
     }
     return copy.deepcopy(inputs) | changed
 

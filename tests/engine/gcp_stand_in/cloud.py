@@ -210,7 +210,7 @@ def _refuse_protected(token: str, inputs: Properties, resources: dict[str, Any])
             "cluster deletion"
         )
     if token == _BUCKET and not inputs.get("forceDestroy"):
-        held = any(_is_in(each, {"inputs": inputs}) for each in resources.values())
+        held = any(_is_in(resource, {"inputs": inputs}) for resource in resources.values())
         if held or (inputs.get("versioning") or {}).get("enabled"):
             raise CloudError(f"Error trying to delete bucket {inputs['name']} containing objects without force_destroy")
 
@@ -227,9 +227,11 @@ def _refuse_while_busy(token: str, identity: str, resources: dict[str, Any]) -> 
     if token == _ON_CLUSTERS[1] and f"{_ON_CLUSTERS[0]}::{cluster}" not in resources:
         raise CloudError(f"googleapi: Error 404: Not found: {cluster}., notFound")
     busy = [
-        each["id"]
-        for each in resources.values()
-        if each["type"] in _ON_CLUSTERS and each["id"].startswith(cluster) and each["ready_at"] > time.time()
+        resource["id"]
+        for resource in resources.values()
+        if resource["type"] in _ON_CLUSTERS
+        and resource["id"].startswith(cluster)
+        and resource["ready_at"] > time.time()
     ]
     if busy:
         raise CloudError(
@@ -240,11 +242,11 @@ def _refuse_while_busy(token: str, identity: str, resources: dict[str, Any]) -> 
 def _refuse_in_use(known: dict[str, Any], resources: dict[str, Any]) -> None:
     names = {known["id"], known["properties"].get("selfLink"), known["inputs"].get("name")} - {None}
     holders = [
-        each["id"]
-        for each in resources.values()
-        if any(each["inputs"].get(key) in names for key in KINDS[each["type"]].holds)
+        resource["id"]
+        for resource in resources.values()
+        if any(resource["inputs"].get(key) in names for key in KINDS[resource["type"]].holds)
         # A cluster takes its node pools with it.
-        and not (known["type"] == _ON_CLUSTERS[0] and each["type"] == _ON_CLUSTERS[1])
+        and not (known["type"] == _ON_CLUSTERS[0] and resource["type"] == _ON_CLUSTERS[1])
     ]
     if holders:
         raise CloudError(

@@ -77,7 +77,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def Diff(self, request: Any, context: Any) -> Any:
         new = _plain(request.news)
         changed, replacing = changed_paths(
-            _type(request.urn), _plain(request.olds), new, [str(each) for each in request.ignoreChanges]
+            _type(request.urn), _plain(request.olds), new, [str(ignoreChange) for ignoreChange in request.ignoreChanges]
         )
         if changed:
             self._memory.log("diff", urn=request.urn, paths=changed)

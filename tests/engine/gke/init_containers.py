@@ -111,7 +111,7 @@ class InitContainers:
 
     def status(self, pod: Json) -> Json:
         """The status of a pod whose init containers are not all done."""
-        left = " ".join(each.declared["name"] for each in self.containers if not each.done)
+        left = " ".join(container.declared["name"] for container in self.containers if not container.done)
         message = f"containers with incomplete status: [{left}]"
         waiting = {"waiting": {"reason": "PodInitializing"}}
         unmet = {"status": "False", "reason": "ContainersNotInitialized", "message": message}
@@ -121,7 +121,7 @@ class InitContainers:
                 {"type": "PodScheduled", "status": "True"},
                 *({"type": kind} | unmet for kind in ("Initialized", "ContainersReady", "Ready")),
             ],
-            "initContainerStatuses": [each.status for each in self.containers],
+            "initContainerStatuses": [container.status for container in self.containers],
             "containerStatuses": [
                 {"name": each["name"], "image": each["image"], "imageID": "", "ready": False, "restartCount": 0,
                  "state": waiting}

@@ -80,7 +80,7 @@ class StandInKubelet:
 
     def _made(self, kind: str) -> list[Any]:
         with self._memory.resources() as resources:
-            return [each for each in resources.values() if each["type"] == kind]
+            return [resource for resource in resources.values() if resource["type"] == kind]
 
     def _run_pods(self) -> None:
         answer = self._core.list_pod_for_all_namespaces(field_selector="spec.nodeName!=", _preload_content=False)
@@ -102,7 +102,7 @@ class StandInKubelet:
         name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
         if name not in self._init:
             volumes = [each["configMap"]["name"] for each in pod["spec"].get("volumes", []) if "configMap" in each]
-            maps = {each: self._core.read_namespaced_config_map(each, namespace).data for each in volumes}
+            maps = {volume: self._core.read_namespaced_config_map(volume, namespace).data for volume in volumes}
             self._init[name] = init_containers(pod, self._memory.folder / "pods" / name, maps, self._pods.names)
         init = self._init[name]
         return None if init.look() else init.status(pod)
@@ -110,7 +110,7 @@ class StandInKubelet:
     def _lose_what_was_in_lost_clusters(self) -> None:
         """All clusters share one API server; with the last of a stack's, the stack's namespaces are gone."""
         labels = [each["inputs"].get("resourceLabels") or {} for each in self._made("gcp:container/cluster:Cluster")]
-        alive = {each.get(STACK) for each in labels}
+        alive = {label.get(STACK) for label in labels}
         for namespace in self._core.list_namespace(label_selector=STACK).items:
             metadata = namespace.metadata
             if metadata.labels[STACK] not in alive and metadata.deletion_timestamp is None:

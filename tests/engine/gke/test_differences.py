@@ -77,7 +77,7 @@ def changed_in_google_cloud(memory: Memory, changes: dict[tuple[str, str], Any])
     with memory.resources() as resources:
         before = copy.deepcopy(resources)
         for (kind, path), value in changes.items():
-            (block,) = [each["properties"] for each in resources.values() if each["type"] == kind]
+            (block,) = [resource["properties"] for resource in resources.values() if resource["type"] == kind]
             *parents, name = path.split(".")
             for parent in parents:
                 block = block[parent]

@@ -24,7 +24,7 @@ def stack(world: World) -> Stack:
 def must_be_gone(stack: Stack, world: World) -> None:
     assert stack.resources() == []
     assert world.google() == []
-    eventually(lambda: not any(NAMESPACE in each for each in contents(world.api)), "the namespace is gone")
+    eventually(lambda: not any(NAMESPACE in content for content in contents(world.api)), "the namespace is gone")
 
 
 def clusters_in(world: World) -> list[str]:

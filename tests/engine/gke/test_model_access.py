@@ -22,7 +22,7 @@ def stack(world: World) -> Stack:
 def ready(world: World) -> bool:
     pods = client.CoreV1Api(world.api).list_namespaced_pod(NAMESPACE, label_selector=SERVER).items
     conditions = [{each.type: each.status for each in pod.status.conditions or []} for pod in pods]
-    return len(pods) == 2 and all(each.get("Ready") == "True" for each in conditions)
+    return len(pods) == 2 and all(condition.get("Ready") == "True" for condition in conditions)
 
 
 def test_without_access_an_update_fails_in_four_minutes_with_the_reason(stack: Stack, world: World):

@@ -63,7 +63,7 @@ def servers(world: World) -> list[client.V1Pod]:
 
 def in_storage(world: World) -> list[dict[str, Any]]:
     with world.memory.resources() as resources:
-        return [each for each in resources.values() if each["type"].startswith("gcp:storage/")]
+        return [resource for resource in resources.values() if resource["type"].startswith("gcp:storage/")]
 
 
 def test_a_preview_shows_a_grant_and_no_bucket(stack: Stack, world: World):

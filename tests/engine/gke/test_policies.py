@@ -118,4 +118,4 @@ def test_a_pull_request_hears_of_changes_cost_and_violations(stacks: dict[str, S
     assert Change(op="create", kind="Cluster", name="gke-cluster-control-plane") in preview.changes
     assert preview.cost is not None
     assert preview.cost["serving"]["nodesOnly24h"] == 11.15
-    assert any("requests-and-limits: " in each and "seedFaithful" in each for each in preview.problems)
+    assert any("requests-and-limits: " in problem and "seedFaithful" in problem for problem in preview.problems)

@@ -26,7 +26,7 @@ def test_too_little_quota_and_an_api_that_is_off_end_the_update_before_anything_
     assert "Traceback" not in failed.stdout
     made = {line["operation"] for line in world.memory.operations()} - {"configure"}
     assert made == set()
-    assert not any(each["type"].startswith(("gcp:", "kubernetes:")) for each in stack.resources())
+    assert not any(resource["type"].startswith(("gcp:", "kubernetes:")) for resource in stack.resources())
 
 
 def test_a_token_that_the_auth_plugin_does_not_read_ends_the_update_but_not_a_preview(stack: Stack, world: World):

@@ -88,7 +88,7 @@ def test_a_stack_without_a_project_fails_with_one_error_before_anything_is_regis
     assert "gcp:project is not set, so there is nowhere to create the stack 8cpu-16gb; run `pulumi config set" in shown
     assert "required field is not set" not in shown
     assert "Traceback" not in shown
-    assert {each["type"] for each in without_a_project.resources()} <= {"pulumi:pulumi:Stack"}
+    assert {resource["type"] for resource in without_a_project.resources()} <= {"pulumi:pulumi:Stack"}
     assert world.google() == []
 
 
@@ -105,7 +105,7 @@ def test_the_preview_that_needs_no_account_runs_as_the_pages_print_it(without_a_
 def test_a_preview_without_the_gcp_plugin_prints_the_cost_and_what_is_missing(world: World):
     stack = world.stack_of_the_checkout("2cpu-4gb")
     folders = stack.environment["PATH"].split(":")
-    stack.variables["PATH"] = ":".join(each for each in folders if not Path(each, "pulumi-resource-gcp").exists())
+    stack.variables["PATH"] = ":".join(folder for folder in folders if not Path(folder, "pulumi-resource-gcp").exists())
     failed = preview_without_network(stack)
     said = failed.stdout + failed.stderr
     assert failed.returncode != 0

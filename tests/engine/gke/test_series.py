@@ -87,7 +87,7 @@ def test_a_preview_shows_a_pool_of_every_series_and_makes_nothing(stack: Stack, 
 def test_an_update_makes_each_with_the_disk_that_its_series_takes(stack: Stack, memory: Memory):
     stack.must_up()
     with memory.resources() as resources:
-        pools = [each["inputs"] for each in resources.values() if each["type"] == POOL]
+        pools = [resource["inputs"] for resource in resources.values() if resource["type"] == POOL]
     disks = {pool["nodeConfig"]["machineType"]: pool["nodeConfig"].get("bootDisk") for pool in pools}
     assert disks == {
         shape["machineType"]: (

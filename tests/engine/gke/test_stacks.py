@@ -79,7 +79,7 @@ def test_a_destroy_leaves_nothing_anywhere_but_the_runs(stack: Stack, world: Wor
     stack.must("destroy", "--yes", "--skip-preview")
     assert stack.resources() == []
     assert world.google() == []
-    eventually(lambda: not any(NAMESPACE in each for each in contents(world.api)), "the namespace is gone")
+    eventually(lambda: not any(NAMESPACE in content for content in contents(world.api)), "the namespace is gone")
     assert len(stack.runs()) == 2
 
 

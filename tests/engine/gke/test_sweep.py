@@ -46,8 +46,8 @@ def clusters(world: World) -> dict[str, Any]:
 def deleted(world: World, kind: str, stack: str) -> int:
     """How many resources of this kind and stack have been deleted."""
     return sum(
-        each["operation"] == "delete" and f"${kind}::" in each["urn"] and f":{stack}::" in each["urn"]
-        for each in world.memory.operations()
+        operation["operation"] == "delete" and f"${kind}::" in operation["urn"] and f":{stack}::" in operation["urn"]
+        for operation in world.memory.operations()
     )
 
 
@@ -57,7 +57,7 @@ def test_with_less_than_the_dollars_of_one_run_nothing_is_made(sweeps: Sweeps, w
     assert "because the sweep ended too early: --max-usd reached." in sweep.output
     assert sweeps.records() == []
     assert world.google() == []
-    assert not any(each["operation"] == "create" for each in world.memory.operations())
+    assert not any(operation["operation"] == "create" for operation in world.memory.operations())
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +121,8 @@ def test_a_cluster_whose_creation_was_cut_off_is_removed_before_its_stack_is_cre
 
 def test_the_journal_has_every_task_once_and_those_that_were_cut_off(sweeps: Sweeps, ended: Process):
     results: dict[tuple[str, type], list[Result | None]] = {}
-    for each in sweeps.records():
-        results.setdefault((each.task.stack, type(each.task)), []).append(each.result)
+    for record in sweeps.records():
+        results.setdefault((record.task.stack, type(record.task)), []).append(record.result)
     assert results[GOOD, Measure] == [Result.cut_off, Result.measured]
     assert results[GOOD, Destroy] == [Result.cut_off, Result.destroyed]
     # Without quota beside the other stack, and at last alone.

@@ -34,16 +34,16 @@ def sweeps(stack: Stack) -> Iterator[Sweeps]:
 def most_at_once(operations: list[dict[str, str]]) -> int:
     """Of clusters, from the beginning of their creation to that of their deletion."""
     up, most = 0, 0
-    for each in operations:
-        if f"${CLUSTER}::" in each.get("urn", ""):
-            up += {"create": 1, "delete": -1}.get(each["operation"], 0)
+    for operation in operations:
+        if f"${CLUSTER}::" in operation.get("urn", ""):
+            up += {"create": 1, "delete": -1}.get(operation["operation"], 0)
             most = max(most, up)
     return most
 
 
 def clusters_made(operations: list[dict[str, str]]) -> list[str]:
     """The stack of each cluster that was created."""
-    created = [each["urn"] for each in operations if each["operation"] == "create"]
+    created = [operation["urn"] for operation in operations if operation["operation"] == "create"]
     return sorted(urn.split(":")[2] for urn in created if f"${CLUSTER}::" in urn)
 
 
@@ -58,7 +58,7 @@ def test_without_quota_for_both_each_stack_is_made_once_and_the_second_after_the
     during = world.memory.operations()[before:]
     assert clusters_made(during) == sorted(SHAPES)
     assert most_at_once(during) == 1
-    results = [each.result for each in sweeps.records()]
+    results = [record.result for record in sweeps.records()]
     assert sorted(results) == [Result.destroyed] * 2 + [Result.measured] * 2, "none was refused"
     assert world.google() == []
 
@@ -75,9 +75,9 @@ def test_a_stack_that_waited_for_quota_keeps_its_cluster_after_an_invalid_run(sw
     assert NO_CHEAPEST in sweep.output, "both were measured, and no answer is as fast as the objective"
     assert clusters_made(world.memory.operations()[before:]) == sorted(SHAPES), "each once"
     records = sweeps.records()
-    (waited,) = [each.task.stack for each in records if each.result is Result.no_quota]
+    (waited,) = [record.task.stack for record in records if record.result is Result.no_quota]
     attempts = [Result.no_quota, Result.destroyed, Result.failed, Result.measured, Result.destroyed]
-    assert [each.result for each in records if each.task.stack == waited] == attempts
+    assert [record.result for record in records if record.task.stack == waited] == attempts
     assert [run.stack for run in sweeps.invalid_runs()] == [waited]
     assert world.google() == []
 

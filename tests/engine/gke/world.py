@@ -57,8 +57,8 @@ class RememberedClusters(dict[str, Any]):
 
     def _all(self) -> dict[str, Any]:
         with self._memory.resources() as resources:
-            clusters = [each for each in resources.values() if each["type"] == _CLUSTER]
-        return {f"container/{each['id']}": self._document(each) for each in clusters}
+            clusters = [resource for resource in resources.values() if resource["type"] == _CLUSTER]
+        return {f"container/{cluster['id']}": self._document(cluster) for cluster in clusters}
 
     def _document(self, cluster: dict[str, Any]) -> dict[str, Any]:
         inputs = cluster["inputs"]
@@ -140,7 +140,7 @@ class World:
 
     def _made(self, kind: str) -> list[Any]:
         with self.memory.resources() as resources:
-            return [each for each in resources.values() if kind in each["type"]]
+            return [resource for resource in resources.values() if kind in resource["type"]]
 
     def _of_lost_clusters(self) -> list[Any]:
         core = client.CoreV1Api(self.api)

@@ -39,7 +39,7 @@ def kubelet(
 
 
 def _is_there(core: client.CoreV1Api) -> bool:
-    return NAMESPACE in [each.metadata.name for each in core.list_namespace().items]
+    return NAMESPACE in [item.metadata.name for item in core.list_namespace().items]
 
 
 def _declare(core: client.CoreV1Api) -> None:

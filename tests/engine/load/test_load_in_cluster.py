@@ -64,7 +64,7 @@ class Recorded:
 def left(api: client.ApiClient) -> list[str]:
     jobs = client.BatchV1Api(api).list_job_for_all_namespaces().items
     pods = client.CoreV1Api(api).list_namespaced_pod("load-tests").items
-    return [each.metadata.name for each in [*jobs, *pods] if each.metadata.name != "tf-serving-0"]
+    return [job.metadata.name for job in [*jobs, *pods] if job.metadata.name != "tf-serving-0"]
 
 
 def test_the_rows_come_back_and_neither_job_nor_pod_nor_secret_stays(

@@ -48,8 +48,8 @@ def stack(
     control_plane: ControlPlane, address: str, models: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     in_image = tmp_path_factory.mktemp("image")
-    for each in exports(models):
-        (in_image / each["digest"]).symlink_to(each["path"])
+    for export in exports(models):
+        (in_image / export["digest"]).symlink_to(export["path"])
     settings = {
         "namespace": NAMESPACE,
         "servingImage": f"localhost/{EMBEDDED.name}:{VERSION}",

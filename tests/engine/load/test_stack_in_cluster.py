@@ -111,7 +111,7 @@ def test_a_destroy_stores_the_rows_of_a_killed_update_and_removes_the_namespace(
 
     def requests() -> int:
         generators = pods.list_namespaced_pod(NAMESPACE, label_selector="app.kubernetes.io/name=locust").items
-        logs = [log_of(each.metadata.name) for each in generators]
+        logs = [log_of(generator.metadata.name) for generator in generators]
         return sum((last_message(log, "progress") or {"requests": 0})["requests"] for log in logs)
 
     def log_of(pod: str) -> str:
@@ -126,7 +126,7 @@ def test_a_destroy_stores_the_rows_of_a_killed_update_and_removes_the_namespace(
     stack.must("cancel", "--yes")
     destroyed = stack.must("destroy", "--yes", "--skip-preview")
     assert "fetching the rows of run" in destroyed
-    assert NAMESPACE not in [each.metadata.name for each in pods.list_namespace().items]
+    assert NAMESPACE not in [item.metadata.name for item in pods.list_namespace().items]
     *earlier, interrupted = stack.runs()
     assert {run.validity.verdict for run in earlier} == {"valid"}
     assert interrupted.validity.reasons == (

@@ -111,8 +111,8 @@ def test_the_token_of_a_run_is_needed_and_is_written_nowhere(
     core, tokens, refused = client.CoreV1Api(api), [], []
 
     def ask_without(_: Recorded) -> None:
-        (pod,) = (each for each in core.list_namespaced_pod("load-tests").items if each.metadata.name != "tf-serving-0")
-        (sidecar,) = (each for each in pod.spec.containers if each.name == "sidecar")
+        (pod,) = (item for item in core.list_namespaced_pod("load-tests").items if item.metadata.name != "tf-serving-0")
+        (sidecar,) = (container for container in pod.spec.containers if container.name == "sidecar")
         tokens.extend(each.value for each in sidecar.env if each.name == "SHAPEBENCH_SIDECAR_TOKEN")
         for command in ("list", "release"):
             with pytest.raises(client.ApiException) as failure:

@@ -69,9 +69,9 @@ class Process:
         """End it and all that it has started, as a power cut does."""
         if self.process.poll() is None:
             of_sweep = psutil.Process(self.process.pid)
-            for each in [of_sweep, *of_sweep.children(recursive=True)]:
+            for child in [of_sweep, *of_sweep.children(recursive=True)]:
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    each.kill()
+                    child.kill()
         self.process.wait()
 
 
@@ -98,8 +98,8 @@ class Sweeps:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for each in self._processes:
-            each.crash()
+        for process in self._processes:
+            process.crash()
 
     def start(self, *arguments: str) -> Process:
         """Run `shapebench sweep` with these arguments."""

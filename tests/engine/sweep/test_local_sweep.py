@@ -78,10 +78,10 @@ def test_a_run_that_outlives_its_sweep_is_taken_and_every_candidate_is_measured_
     runs = sweeps.valid_runs()
     assert sorted(run.serving.inter_op for run in runs) == [1, 2]
     records = sweeps.records()
-    assert {each.measured.run_id for each in records if each.measured} == {run.run_id for run in runs}
-    assert not any(each.is_open for each in records)
+    assert {record.measured.run_id for record in records if record.measured} == {run.run_id for run in runs}
+    assert not any(record.is_open for record in records)
     # The run that Ctrl-C ended.
-    assert [type(each.task) for each in records if each.result is Result.cut_off] == [Measure]
+    assert [type(record.task) for record in records if record.result is Result.cut_off] == [Measure]
 
 
 def test_the_users_own_stack_file_stays_as_it_is(sweeps: Sweeps, ended: Process) -> None:

@@ -113,7 +113,7 @@ def bare_rps(sweeps: Sweeps, ended: Process, tmp_path_factory: pytest.TempPathFa
             {server: each.measure(USERS, TURN_S).throughput_rps for server, each in sides.items()}
             for _ in range(ROUNDS)
         ]
-    return {server: [each[server] for each in rounds] for server in SERVERS}
+    return {server: [by_server[server] for by_server in rounds] for server in SERVERS}
 
 
 @pytest.fixture(scope="module")

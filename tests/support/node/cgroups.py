@@ -13,9 +13,9 @@ def hierarchies(mount: Path = HIERARCHIES) -> list[Path]:
     if (mount / "cgroup.controllers").exists():
         return [mount]
     return [
-        each
-        for each in sorted(mount.iterdir())
-        if (each / "cgroup.procs").exists() and not (each / "cgroup.controllers").exists()
+        path
+        for path in sorted(mount.iterdir())
+        if (path / "cgroup.procs").exists() and not (path / "cgroup.controllers").exists()
     ]
 
 

@@ -142,11 +142,11 @@ class SingleNode:
         except BlockingIOError:
             owned.close()
             raise SetupError(f"another node runs in {self.folder}; wait for its end, or give another folder") from None
-        for each in self.folder.iterdir():
-            if each.is_dir():
-                shutil.rmtree(each)
-            elif each != marker:
-                each.unlink()
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path != marker:
+                path.unlink()
         return owned
 
     @property
@@ -282,13 +282,13 @@ class SingleNode:
 
 
 def _remove_all_but_logs(folder: Path) -> None:
-    for each in folder.iterdir():
-        if each.is_dir() and each.name == _CONTROL_PLANE:
-            _remove_all_but_logs(each)
-        elif each.is_dir():
-            shutil.rmtree(each)
-        elif each.suffix != ".log" and each.name != _LOCK:
-            each.unlink()
+    for path in folder.iterdir():
+        if path.is_dir() and path.name == _CONTROL_PLANE:
+            _remove_all_but_logs(path)
+        elif path.is_dir():
+            shutil.rmtree(path)
+        elif path.suffix != ".log" and path.name != _LOCK:
+            path.unlink()
 
 
 def _allow(api: Api, user: str, rules: list[dict[str, Any]]) -> None:

@@ -120,7 +120,7 @@ def test_every_difference_is_said_but_on_another_platform_that_one_alone():
 
 def test_what_an_experiment_varies_is_no_condition():
     other = a_run(*[BROADWELL] * 8, inter_op=8, load="seed", stack="2cpu-4gb", machine_type="e2-custom-2-4096", nodes=8)
-    moved = tuple(each.model_copy(update={"node": "n", "kernel": "6.6"}) for each in other.replicas)
+    moved = tuple(replica.model_copy(update={"node": "n", "kernel": "6.6"}) for replica in other.replicas)
     other = loaded(other, machine=Machine(**ROME)).model_copy(update={"replicas": moved, "git_commit": None})
     assert comparison_key(other) == comparison_key(BASE)
     assert differences(other, BASE) == ()
@@ -275,7 +275,7 @@ def gke(*runs: tuple[Any, int, float]) -> list[Judged]:
     for run in measured(list(runs), "gke"):
         manifest = run.manifest
         replicas = tuple(
-            each.model_copy(update={"node": f"{manifest.run_id} {each.name}"}) for each in manifest.replicas
+            replica.model_copy(update={"node": f"{manifest.run_id} {replica.name}"}) for replica in manifest.replicas
         )
         found.append(Judged(manifest.model_copy(update={"replicas": replicas}), (), run.said))
     return found

@@ -14,7 +14,7 @@ from bench.stores.damages import KINDS, damage, write_bomb
 from bench.stores.nine_runs import write_nine_runs
 from bench.stores.readers import readers
 
-QUICK = [each for each in readers() if each.name in {"runs --json", "latest --json", "show", "Store.runs"}]
+QUICK = [reader for reader in readers() if reader.name in {"runs --json", "latest --json", "show", "Store.runs"}]
 # Root reads whatever its owner may not.
 NUMBERS = [
     number

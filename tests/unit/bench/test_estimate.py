@@ -22,7 +22,7 @@ RESULTS = tuple(
 
 
 def by_name(figures: Iterable[Figure]) -> dict[str, Figure]:
-    return {each.name: each for each in figures}
+    return {figure.name: figure for figure in figures}
 
 
 def test_what_others_predict_exactly_has_no_error_and_the_right_order():

@@ -6,7 +6,7 @@ from sweep.conductor.snapshot import Place
 
 
 def test_no_sweep_claims_more_than_a_verdict_on_its_runs():
-    assert [each for seed in range(24) for each in disagreements(seed)] == []
+    assert [disagreement for seed in range(24) for disagreement in disagreements(seed)] == []
 
 
 def test_the_verdict_is_on_all_runs_of_the_sweep():
@@ -22,8 +22,8 @@ def test_a_sweep_that_claims_what_its_runs_do_not_show_is_found(monkeypatch):
     seed = next(seed for seed in range(24) if "at most" in _objective(seed).claim)
     swept, objective = swept_store(seed), _objective(seed)
     places = tuple(
-        replace(each, place=Place.eliminated if each.place is Place.may_be_best else each.place)
-        for each in objective.candidates
+        replace(candidate, place=Place.eliminated if candidate.place is Place.may_be_best else candidate.place)
+        for candidate in objective.candidates
     )
     bold = replace(objective, claim="It is the cheapest candidate, with 95 % certainty.", candidates=places)
 

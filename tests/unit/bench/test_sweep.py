@@ -49,12 +49,14 @@ def test_a_sweep_of_40_machines_knows_of_each_what_is_not_its_truth():
     first, again, other = (machine_sweep(seed, 0.05) for seed in (1, 1, 2))
 
     assert first == again
-    assert len(first.settings.priors) == len({each.stack for each in first.settings.candidates}) == 40
+    assert len(first.settings.priors) == len({candidate.stack for candidate in first.settings.candidates}) == 40
     assert first.unknowing.priors == {}
-    assert {each.key for each in first.unknowing.candidates} == {each.key for each in first.settings.candidates}
+    assert {candidate.key for candidate in first.unknowing.candidates} == {
+        candidate.key for candidate in first.settings.candidates
+    }
     assert first.truth != other.truth
-    known = [first.settings.priors[each.stack].log_cost for each in first.settings.candidates]
-    true = [math.log(first.cost(each.key)) for each in first.settings.candidates]
+    known = [first.settings.priors[candidate.stack].log_cost for candidate in first.settings.candidates]
+    true = [math.log(first.cost(candidate.key)) for candidate in first.settings.candidates]
     assert np.std(np.subtract(known, true)) > 0.05
 
 

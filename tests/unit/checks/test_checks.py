@@ -100,7 +100,7 @@ def test_the_committed_pins_have_no_problems(pinned: Path):
 def test_a_requirement_added_without_pinning_it_is_reported(pinned: Path, source: str):
     with (pinned / "tools/requirements" / source).open("a") as file:
         file.write("requests\n")
-    assert any("dev.txt was compiled from another dev.in" in each for each in requirements.problems(pinned))
+    assert any("dev.txt was compiled from another dev.in" in problem for problem in requirements.problems(pinned))
 
 
 def test_a_compiled_file_with_the_hash_of_its_inputs_has_no_problems(pinned: Path):
@@ -123,13 +123,13 @@ def test_inputs_are_recorded_first_where_others_are_constrained_by_them(pinned: 
 def test_a_package_index_in_the_pins_is_reported(pinned: Path):
     with (pinned / "tools/requirements/run.txt").open("a") as file:
         file.write("--index-url https://example.org/simple\n")
-    assert any("run.txt names a package index" in each for each in requirements.problems(pinned))
+    assert any("run.txt names a package index" in problem for problem in requirements.problems(pinned))
 
 
 def test_tiers_that_pin_different_versions_are_reported(pinned: Path):
     compiled = pinned / "tools/requirements/run.txt"
     compiled.write_text(compiled.read_text().replace("\nrich==", "\nrich==1."))
-    assert any("but run.txt pins 1." in each for each in requirements.problems(pinned))
+    assert any("but run.txt pins 1." in problem for problem in requirements.problems(pinned))
 
 
 def test_a_script_that_its_shell_cannot_parse_is_reported(tree: Path):

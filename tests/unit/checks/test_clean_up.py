@@ -33,8 +33,10 @@ def test_it_runs_on_a_schedule_and_then_removes_only_what_has_expired(clean_up: 
     assert int(hours.removeprefix("*/")) <= 6, "a forgotten cluster costs a quarter of a day at most"
     assert "github.event_name == 'schedule'" in clean_up["jobs"]["expired"]["if"]
     commands = [step.get("run", "") for step in clean_up["jobs"]["expired"]["steps"]]
-    assert any("shapebench janitor --yes" in each for each in commands)
-    assert not any("take_down" in each or "pulumi" in each for each in commands), "a living stack is not destroyed"
+    assert any("shapebench janitor --yes" in command for command in commands)
+    assert not any("take_down" in command or "pulumi" in command for command in commands), (
+        "a living stack is not destroyed"
+    )
     assert "github.event_name == 'workflow_run'" in clean_up["jobs"]["stacks"]["if"]
 
 

@@ -44,7 +44,7 @@ class Recording:
 
     def of(self, typ: str) -> list[Registration]:
         """All whose type ends so, such as `cluster:Cluster`."""
-        return [each for each in self.resources if each.typ.endswith(typ)]
+        return [resource for resource in self.resources if resource.typ.endswith(typ)]
 
     def one(self, typ: str, name: str = "") -> Registration:
         """The only one of the type whose name ends so."""
@@ -58,9 +58,12 @@ class Recording:
         Without the check of the results store: it is given the settings, so it would hide one that nothing else has.
         """
         return {
-            f"{each.typ}/{each.name}": (json.dumps(each.inputs, default=vars, sort_keys=True), each.protect)
-            for each in self.resources
-            if not each.typ.endswith(":StoreCheck")
+            f"{resource.typ}/{resource.name}": (
+                json.dumps(resource.inputs, default=vars, sort_keys=True),
+                resource.protect,
+            )
+            for resource in self.resources
+            if not resource.typ.endswith(":StoreCheck")
         }
 
 

@@ -25,7 +25,7 @@ ROWS = {name: cells.split(" | ") for name, cells in re.findall(r"^\| `([\w-]+)` 
 def printed() -> dict[str, tuple[float, float]]:
     """What `shapebench price` prints of each GKE stack: USD per hour of serving and of the load test's nodes."""
     prices = json.loads(CliRunner().invoke(app, ["price", "--format", "json"]).stdout)
-    return {each["name"]: (each["cost"]["hourly"], each["test"]["hourly"]) for each in prices if each["test"]}
+    return {price["name"]: (price["cost"]["hourly"], price["test"]["hourly"]) for price in prices if price["test"]}
 
 
 def test_the_page_has_a_price_for_each_stack_of_the_experiment():

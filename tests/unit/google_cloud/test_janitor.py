@@ -30,7 +30,9 @@ def google(access):
 @pytest.fixture
 def left(cloud, google):
     """The reason for each leftover, by name."""
-    return lambda: {each.resource.name: each.why for each in leftovers(inventory(google, PROJECT, print), NOW)}
+    return lambda: {
+        leftover.resource.name: leftover.why for leftover in leftovers(inventory(google, PROJECT, print), NOW)
+    }
 
 
 @pytest.fixture
@@ -309,7 +311,7 @@ def test_what_others_created_in_a_stacks_network_is_never_removed(cloud, remove,
 
 def test_what_moved_to_another_network_after_it_was_listed_is_not_removed(cloud, google):
     cloud.resources = google_resources.network(labels()) | google_resources.created_by_gke(VPC)
-    found = [each for each in leftovers(inventory(google, PROJECT, print), NOW) if each.resource.network]
+    found = [leftover for leftover in leftovers(inventory(google, PROJECT, print), NOW) if leftover.resource.network]
     for resource in cloud.resources.values():
         if "networkInterfaces" in resource or "network" in resource:
             resource |= {"network": "x/global/networks/default", "networkInterfaces": [{"network": "default"}]}
@@ -384,7 +386,9 @@ def is_in_a_stacks_network(path: str, resources: dict) -> bool:
     networks = [
         resources.get(f"{google_resources.COMPUTE}/global/networks/{str(link).rpartition('/')[2]}") for link in links
     ]
-    return resource["name"].startswith("gke-gke-cluster-") and any(each and has_stack_labels(each) for each in networks)
+    return resource["name"].startswith("gke-gke-cluster-") and any(
+        network and has_stack_labels(network) for network in networks
+    )
 
 
 @settings(max_examples=60)

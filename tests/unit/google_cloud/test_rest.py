@@ -63,7 +63,7 @@ def test_every_page_is_read(cloud, google):
         (200, b'{"items": [{"name": "b"}]}'),
     ]
     pages = google.pages("compute", "projects/acme/global/networks")
-    assert [each["name"] for page in pages for each in entries(page, "items")] == ["a", "b"]
+    assert [entry["name"] for page in pages for entry in entries(page, "items")] == ["a", "b"]
 
 
 def test_an_endpoint_that_does_not_answer_is_an_error_that_names_the_service(no_environment):

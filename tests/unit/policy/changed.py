@@ -30,7 +30,7 @@ class Bad:
 
 @functools.cache
 def _declared() -> dict[str, tuple[str, dict[str, Any]]]:
-    return {each.name: (each.typ, each.inputs) for each in record_stack(STACK).resources}
+    return {resource.name: (resource.typ, resource.inputs) for resource in record_stack(STACK).resources}
 
 
 def declared(name: str) -> tuple[str, dict[str, Any]]:

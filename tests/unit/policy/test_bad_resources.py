@@ -23,7 +23,7 @@ def refused_by(resource: Resource) -> set[str]:
 
 
 def ids(resources: tuple[Bad, ...]) -> list[str]:
-    return [f"{each.kind.rpartition(':')[2]}-{each.bad or 'as-a-whole'}" for each in resources]
+    return [f"{resource.kind.rpartition(':')[2]}-{resource.bad or 'as-a-whole'}" for resource in resources]
 
 
 def test_there_are_at_least_75_of_them_and_each_has_a_reason_and_a_source():

@@ -77,7 +77,7 @@ def test_no_rule_fails_whatever_the_inputs_are(kind: str, inputs: dict[str, Any]
 def test_no_rule_fails_if_any_one_input_is_not_known_yet(rule: Rule, fixture: Fixture):
     resource = fixture.resource
     for inputs in with_one_unknown(resource.inputs):
-        assert all(isinstance(each, str) for each in rule.violations(replace(resource, inputs=inputs)))
+        assert all(isinstance(violation, str) for violation in rule.violations(replace(resource, inputs=inputs)))
 
 
 def with_one_unknown(value: Any) -> Iterator[Any]:

@@ -28,9 +28,17 @@ def unknown_marked(value: Any) -> Any:
 
 def broken(recording: Recording, stack: str) -> list[str]:
     """`rule: message` for each violation."""
-    resources = [Resource(each.typ, each.name, stack, unknown_marked(each.inputs)) for each in recording.resources]
+    resources = [
+        Resource(resource.typ, resource.name, stack, unknown_marked(resource.inputs))
+        for resource in recording.resources
+    ]
     assert len(resources) > 3
-    return [f"{rule.name}: {each}" for rule in RULES for resource in resources for each in rule.violations(resource)]
+    return [
+        f"{rule.name}: {violation}"
+        for rule in RULES
+        for resource in resources
+        for violation in rule.violations(resource)
+    ]
 
 
 @pytest.mark.parametrize("stack", GKE_STACKS)
@@ -79,7 +87,7 @@ def test_a_variant_that_a_user_may_set_keeps_every_rule(variant: str, command: s
 
 def test_the_list_of_kinds_is_what_the_stacks_register():
     stacks = [*map(record_stack, GKE_STACKS), record_gke(settings_with(**VARIANTS["autoscaler"]), "8cpu-16gb")]
-    registered = {each.typ for stack in stacks for each in stack.resources}
+    registered = {resource.typ for stack in stacks for resource in stack.resources}
     # The engine registers the stack itself and the default providers.
     of_the_engine = {"pulumi:pulumi:Stack", "pulumi:providers:gcp", "pulumi:providers:shapebench"}
     assert {each for each in registered if not each.startswith("shapebench:")} | of_the_engine == DECLARED_KINDS

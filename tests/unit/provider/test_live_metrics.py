@@ -91,11 +91,11 @@ def test_a_count_that_falls_with_a_lost_process_does_not_fall(told: list[str], m
 def test_without_a_receiver_nothing_is_sent_and_nothing_imported(
     told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in [each for each in sys.modules if each.startswith("opentelemetry.sdk")]:
+    for name in [module for module in sys.modules if module.startswith("opentelemetry.sdk")]:
         monkeypatch.delitem(sys.modules, name)
     with live_metrics(LABELS, told.append) as live:
         assert live is None
-    assert not [each for each in sys.modules if each.startswith("opentelemetry.sdk")]
+    assert not [module for module in sys.modules if module.startswith("opentelemetry.sdk")]
     assert told == []
 
 

@@ -644,7 +644,7 @@ def test_no_text_of_a_results_store_steers_the_terminal(tmp_path, arguments, whe
     categories = {unicodedata.category(each) for each in result.stdout + result.stderr if each != "\n"}
     assert not categories & {"Cc", "Cf"}
     if arguments[-1] == "json":
-        assert any(plain(STEERING) in each for each in strings_in(json.loads(result.stdout))), (
+        assert any(plain(STEERING) in string for string in strings_in(json.loads(result.stdout))), (
             "it is stored in plain text"
         )
 

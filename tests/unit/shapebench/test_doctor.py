@@ -131,7 +131,10 @@ def test_a_port_taken_by_another_program_is_shown_with_its_process():
     ],
 )
 def test_what_only_gke_stacks_need_is_optional_and_comes_with_its_fix(tmp_path: Path, what: str, fix: str):
-    findings = {each.what: each for each in google_findings({"PATH": str(tmp_path), "HOME": str(tmp_path)})}
+    findings = {
+        google_finding.what: google_finding
+        for google_finding in google_findings({"PATH": str(tmp_path), "HOME": str(tmp_path)})
+    }
     assert findings[what].state == "optional"
     assert "for GKE stacks" in findings[what].fix
     assert fix in findings[what].fix

@@ -29,7 +29,7 @@ def run(*arguments: str):
 
 
 def listed(*arguments: str) -> dict[str, dict]:
-    return {each["name"]: each for each in json.loads(run("--format", "json", *arguments).stdout)}
+    return {load["name"]: load for load in json.loads(run("--format", "json", *arguments).stdout)}
 
 
 def test_no_leftovers_exit_with_0(cloud):
@@ -48,7 +48,7 @@ def test_leftovers_are_listed_with_their_price_and_exit_with_3(cloud):
     assert "USD/day" in done.stderr
     assert "shapebench janitor --project acme --yes" in done.stderr
     assert cloud.deleted == []
-    assert not any(each.startswith("DELETE") for each in cloud.requests)
+    assert not any(request.startswith("DELETE") for request in cloud.requests)
 
 
 def test_the_command_that_removes_what_is_listed_has_the_options_of_the_list(cloud):

@@ -17,7 +17,7 @@ def run(*arguments: str, exit_code: int = 0) -> Any:
 
 
 def listed(*arguments: str) -> dict[str, dict[str, Any]]:
-    return {each["shape"]["name"]: each for each in json.loads(run(*arguments, "--json").stdout)}
+    return {load["shape"]["name"]: load for load in json.loads(run(*arguments, "--json").stdout)}
 
 
 @pytest.fixture(scope="module")

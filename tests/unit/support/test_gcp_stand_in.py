@@ -73,9 +73,9 @@ def test_no_field_is_answered_twice(token: str):
 @pytest.mark.parametrize("token", KINDS)
 def test_a_field_is_kept_if_the_providers_schema_computes_it(token: str):
     # Of fields inside a block the SDK does not tell. Others come in place of a declared value.
-    answers = [each for each in KINDS[token].answers if "." not in each.path and not each.in_place]
-    computed = {each.path for each in answers if not may_be_absent(resource_class(token), each.path)}
-    assert {each.path for each in answers if each.left_out is LeftOut.KEPT} == computed
+    answers = [answer for answer in KINDS[token].answers if "." not in answer.path and not answer.in_place]
+    computed = {answer.path for answer in answers if not may_be_absent(resource_class(token), answer.path)}
+    assert {answer.path for answer in answers if answer.left_out is LeftOut.KEPT} == computed
 
 
 ONE_ANSWER = (Answer("block.kept", 1, Source.PROVIDER),)
@@ -176,7 +176,7 @@ def test_what_a_stack_declares_differs_in_nothing_once_it_is_made(
     monkeypatch.setattr("time.time", iter(range(10**9, 2 * 10**9)).__next__)
     (tmp_path / "model").write_text("weights")
     cloud = Cloud(Memory(tmp_path / "google"), Place(PROJECT, "us-central1", "us-central1-a"))
-    ours = [each for each in record_gke(settings_with(options)).resources if each.typ.startswith("gcp:")]
+    ours = [resource for resource in record_gke(settings_with(options)).resources if resource.typ.startswith("gcp:")]
     differences = {}
     for each in ours:
         state, inputs = made(cloud, each, tmp_path / "model")

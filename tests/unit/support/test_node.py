@@ -68,7 +68,7 @@ def test_a_group_is_created_in_every_hierarchy_of_version_1_with_its_cpu_sets(ve
 def test_in_version_2_a_group_is_created_in_the_one_hierarchy(tmp_path: Path):
     (tmp_path / "cgroup.controllers").touch()
     cgroups.make("shapebench-node-1", tmp_path)
-    assert [each.name for each in tmp_path.iterdir() if each.is_dir()] == ["shapebench-node-1"]
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["shapebench-node-1"]
 
 
 def test_only_groups_whose_starting_process_has_ended_are_removed(version_1: Path):
@@ -76,7 +76,7 @@ def test_only_groups_whose_starting_process_has_ended_are_removed(version_1: Pat
     for group in (mine, gone, "somebody-elses"):
         (version_1 / "memory" / group / "kubepods/pod1").mkdir(parents=True)
     cgroups.remove_abandoned(version_1)
-    assert {each.name for each in (version_1 / "memory").iterdir() if each.is_dir()} == {mine, "somebody-elses"}
+    assert {path.name for path in (version_1 / "memory").iterdir() if path.is_dir()} == {mine, "somebody-elses"}
 
 
 def test_containerd_is_configured_with_the_programs_in_the_unpacked_packages():

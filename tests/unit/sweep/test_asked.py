@@ -22,7 +22,7 @@ def candidates(**options: Any) -> tuple[Candidate, ...]:
 
 
 def labels(**options: Any) -> list[str]:
-    return [each.label for each in candidates(**options)]
+    return [candidate.label for candidate in candidates(**options)]
 
 
 def error(file: Path | None = None, **options: Any) -> str:
@@ -54,7 +54,7 @@ def test_the_shapes_own_number_of_threads_is_one_candidate_however_it_is_stated(
 
 
 def test_a_thread_for_each_core_is_half_of_the_vcpus_where_a_core_has_two() -> None:
-    assert [each.serving.intra_op for each in candidates(stacks=["8cpu-16gb"], intra_op=["cores"])] == [4]
+    assert [candidate.serving.intra_op for candidate in candidates(stacks=["8cpu-16gb"], intra_op=["cores"])] == [4]
     (one,) = candidates(machines=["t2d-standard-8"], total_vcpus=16, intra_op=["cores", "shape", 8])
     assert one.serving.intra_op is None
 
@@ -92,13 +92,13 @@ def test_batching_threads_follow_the_vcpus_of_each_shape() -> None:
 
 def test_off_needs_no_quotes_in_a_file(file: Path) -> None:
     file.write_text("stacks: local\nbatching: [off, 32]\n", encoding="utf-8")
-    assert [each.label for each in read_settings(file, {}).candidates] == ["no batching", "batch32"]
+    assert [candidate.label for candidate in read_settings(file, {}).candidates] == ["no batching", "batch32"]
 
 
 def test_of_stacks_of_other_machines_something_is_known_beforehand_unless_all_are_to_be_measured() -> None:
     machines = {"machines": ["n2-highmem-8", "n2-highcpu-8", "c3d-highcpu-8"], "total_vcpus": 16}
     asked = read_settings(None, machines)
-    assert asked.priors.keys() == {each.stack for each in asked.candidates}
+    assert asked.priors.keys() == {candidate.stack for candidate in asked.candidates}
     assert asked.priors["2xn2-highcpu-8"].log_cost < asked.priors["2xn2-highmem-8"].log_cost
     assert read_settings(None, machines | {"estimate": False}).priors == {}
 
@@ -145,7 +145,7 @@ def test_no_two_candidates_have_the_same_label_or_key(
 def test_options_override_the_file(file: Path) -> None:
     file.write_text(yaml.dump({"stacks": ["local"], "interOp": [2, 4], "maxUsd": 5, "within": "2%"}), encoding="utf-8")
     asked = read_settings(file, {"inter_op": [8], "strategy": "grid"})
-    assert [each.serving.inter_op for each in asked.candidates] == [8]
+    assert [candidate.serving.inter_op for candidate in asked.candidates] == [8]
     assert (asked.max_usd, asked.within, asked.strategy) == (5, 0.02, "grid")
 
 
@@ -160,8 +160,8 @@ def test_a_share_of_the_file_without_its_percent_sign_is_refused(file: Path, lin
 
 def test_a_load_of_the_file_changes_the_search_of_all_stacks(file: Path) -> None:
     file.write_text("stacks: [2cpu-4gb, 8cpu-16gb]\nload: {durationS: 60}\nobjectives: {p90: 2s, errors: 1%}\n")
-    loads = {each.load for each in read_settings(file, {}).candidates}
-    assert [(each.duration_s, each.quantile, each.latency_ms, each.error_ratio) for each in loads] == [
+    loads = {candidate.load for candidate in read_settings(file, {}).candidates}
+    assert [(load.duration_s, load.quantile, load.latency_ms, load.error_ratio) for load in loads] == [
         (60, 0.9, 2000, 0.01)
     ]
 

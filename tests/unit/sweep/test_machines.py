@@ -69,7 +69,7 @@ def test_braces_and_commas_are_those_of_a_shell(text: str, types: list[str]) -> 
 
 def test_each_machine_type_gets_a_stack_with_the_nodes_that_have_the_total() -> None:
     found = asked()
-    assert list(found.made) == [each.label for each in found.candidates] == NAMES
+    assert list(found.made) == [candidate.label for candidate in found.candidates] == NAMES
     shapes = {stack: settings_in(config).node_shape(stack) for stack, config in found.made.items()}
     assert [shape.nodes * shape.vcpus for shape in shapes.values()] == [16, 16, 16]
     assert {shape.name for shape in shapes.values()} == set(NAMES)

@@ -49,7 +49,10 @@ def test_a_demo_whose_sweep_fails_fails(tmp_path: Path, code: int):
 
 def test_the_demo_compares_two_servers_on_the_stack_local():
     candidates = read_settings(ROOT / "tools/demo.yaml", {}).candidates
-    assert [(each.stack, each.server) for each in candidates] == [("local", "embedded"), ("local", "onnxruntime")]
+    assert [(candidate.stack, candidate.server) for candidate in candidates] == [
+        ("local", "embedded"),
+        ("local", "onnxruntime"),
+    ]
 
 
 def test_the_searches_of_the_demo_take_no_longer_than_it_says():

@@ -25,7 +25,10 @@ def size_on_disk(distribution: importlib.metadata.Distribution) -> int:
 
 def test_the_disk_that_is_announced_is_what_the_packages_take():
     names = re.findall(r"^([a-z0-9]\S*)==", (ROOT / "tools/requirements/run.txt").read_text(), re.MULTILINE)
-    installed = {each.metadata["Name"].lower().replace("_", "-"): each for each in importlib.metadata.distributions()}
+    installed = {
+        distribution.metadata["Name"].lower().replace("_", "-"): distribution
+        for distribution in importlib.metadata.distributions()
+    }
     total = sum(size_on_disk(installed[name]) for name in names if name in installed)
     assert total / 1e9 == pytest.approx(disk_gb(ROOT, "run"), rel=0.15)
 

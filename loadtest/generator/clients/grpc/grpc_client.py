@@ -42,7 +42,7 @@ def grpc_clients(
     read: Read = read_grpc,
 ) -> Callable[[], "GrpcClient"]:
     """A factory of clients: each begins with another replica, or all would send to the same one at first."""
-    messages = [Message(each.content, AnswerCheck(plan, each, read, len(bodies))) for each in bodies]
+    messages = [Message(body.content, AnswerCheck(plan, body, read, len(bodies))) for body in bodies]
     addresses, turn = ServerAddresses(plan.base_url), in_turn(messages, worker, plan.workers)
     numbers = itertools.count()
     return lambda: GrpcClient(plan, addresses, turn, method, first=next(numbers))

@@ -58,7 +58,7 @@ def rest_clients(
     renewed = plan.renews_connections
     url = plan.base_url + call.path.format(model=plan.model_name)
     requests = stored(
-        [post_of(url, each.content, renewed=renewed, headers=call.headers(each.content)) for each in bodies]
+        [post_of(url, body.content, renewed=renewed, headers=call.headers(body.content)) for body in bodies]
     )
     posts = [
         Post(request, len(each.content), AnswerCheck(plan, each, call.read, len(bodies)))

@@ -44,7 +44,7 @@ def _parsed(content: bytes) -> tuple[Any, int]:
 
 def _tensors(document: object) -> Sequence[dict[str, Any]]:
     tensors = document.get("outputs") if isinstance(document, dict) else None
-    if not isinstance(tensors, list) or not all(isinstance(each, dict) for each in tensors):
+    if not isinstance(tensors, list) or not all(isinstance(tensor, dict) for tensor in tensors):
         raise WrongAnswerError("bad_shape")
     return tensors
 

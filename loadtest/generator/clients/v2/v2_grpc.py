@@ -87,7 +87,7 @@ def read_v2_grpc(content: bytes, outputs: Mapping[str, Output]) -> Mapping[str, 
     except DecodeError:
         raise WrongAnswerError("not_protobuf") from None
     tensors, raw = response.outputs, response.raw_output_contents
-    names = [each.name for each in tensors]
+    names = [tensor.name for tensor in tensors]
     if sorted(names) != sorted(outputs) or (raw and len(raw) != len(tensors)):
         raise WrongAnswerError("bad_shape")
     return {

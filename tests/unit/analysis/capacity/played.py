@@ -31,7 +31,7 @@ def played(
         if offset_s > seconds:
             break
         offsets_s.append(offset_s)
-    return np.array(offsets_s), np.array([simulated.end_s(each) for each in offsets_s])
+    return np.array(offsets_s), np.array([simulated.end_s(offset_s) for offset_s in offsets_s])
 
 
 def offered(

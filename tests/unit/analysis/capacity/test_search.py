@@ -87,7 +87,7 @@ def test_a_nearly_saturated_queue_is_as_steep_as_its_bursts_are_long() -> None:
 
 def test_more_requests_make_the_interval_narrower() -> None:
     widths = [estimate_of([offered(66, seconds, 1), offered(70, seconds, 2)], OBJECTIVE) for seconds in (20, 100, 500)]
-    ratios = [each.high / each.low for each in widths]
+    ratios = [width.high / width.low for width in widths]
     assert ratios == sorted(ratios, reverse=True)
     assert widths[-1].value == pytest.approx(CAPACITY_RPS, rel=0.03)
 

@@ -134,7 +134,7 @@ def test_a_sku_that_is_gone_makes_the_total_at_least_and_is_named(catalogue, tra
     [at_least] = cost.sums(priced)
     assert at_least.name == "at least"
     assert item in at_least.counts
-    [unpriced] = [each for each in priced.line_items if each.hourly is None]
+    [unpriced] = [line_item for line_item in priced.line_items if line_item.hourly is None]
     assert "no SKU matches" in unpriced.reason
 
 
@@ -223,7 +223,7 @@ def test_a_refresh_keeps_the_list_and_says_what_changed(catalogue, transport, tm
     said = capsys.readouterr().err
     assert "(+100.00%)" in said
     assert "e2-core, spot, us-central1" in said
-    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    assert [path.name for path in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_refresh_that_fails_writes_nothing(catalogue, transport, tmp_path: Path):

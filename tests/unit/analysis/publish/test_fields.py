@@ -115,7 +115,7 @@ def test_conditions_that_differ_still_differ_and_those_that_do_not_still_do_not(
     pseudonyms = Pseudonyms()
     one = whole(1)
     changes = [{}, {"server": "acme"}, {"server": "other"}, {"server_version": "2.20.0-acme"}, {"image": "acme/a:1"}]
-    runs = [one.model_copy(update={"serving": one.serving.model_copy(update=each)}) for each in changes]
+    runs = [one.model_copy(update={"serving": one.serving.model_copy(update=change)}) for change in changes]
     public = [public_manifest(run, pseudonyms) for run in runs]
     for condition in CONDITIONS:
         before, after = (list(map(condition.value, each)) for each in (runs, public))

@@ -156,7 +156,7 @@ def test_every_file_of_the_folder_is_as_its_manifest_says(store: ResultsStore, t
     assert (len(scan.manifests), scan.problems, scan.unfinished) == (1, (), ())
     files = scan.manifests[0].files
     assert files
-    assert [each.name for each in files] == ["part-worker-1.parquet", "part-worker-2.parquet", "samples.parquet"]
+    assert [file.name for file in files] == ["part-worker-1.parquet", "part-worker-2.parquet", "samples.parquet"]
 
 
 def test_the_runs_of_several_stores_are_in_one_folder_and_share_the_nodes_that_they_shared(tmp_path: Path):
@@ -165,7 +165,7 @@ def test_the_runs_of_several_stores_are_in_one_folder_and_share_the_nodes_that_t
         write_run(store, *searched(number))
     runs = publish(tmp_path / "published", *stores).scan().manifests
     assert [run.run_id for run in runs] == [run_id(1), run_id(2)]
-    assert [each.node for each in runs[0].replicas] == [each.node for each in runs[1].replicas]
+    assert [replica.node for replica in runs[0].replicas] == [replica.node for replica in runs[1].replicas]
 
 
 def test_what_was_published_can_be_published_again_without_a_change(store: ResultsStore, tmp_path: Path):

@@ -37,7 +37,7 @@ def store(store: ResultsStore) -> ResultsStore:
 def test_a_run_that_is_not_evidence_or_cannot_be_repeated_is_left_out_once(store, changes, why, reason):
     write_run(store, *searched(2, **changes))
     found = select([store.uri])
-    assert [each.manifest.run_id for each in found.runs] == [run_id(1)]
+    assert [run.manifest.run_id for run in found.runs] == [run_id(1)]
     [left_out] = found.left_out
     assert (left_out.what, left_out.why, left_out.store) == (run_id(2), why, store.uri)
     assert reason in left_out.reason
@@ -78,7 +78,7 @@ def test_a_copy_of_a_run_is_one_run_and_two_runs_of_one_id_are_none(store, tmp_p
     other = ResultsStore(str(tmp_path / "other"))
     write_run(other, *searched(1))
     both = select([store.uri, other.uri, store.uri])
-    assert ([each.manifest.run_id for each in both.runs], both.left_out) == ([run_id(1)], ())
+    assert ([run.manifest.run_id for run in both.runs], both.left_out) == ([run_id(1)], ())
     third = ResultsStore(str(tmp_path / "third"))
     write_run(third, *searched(1, capacity_rps=90))
     found = select([store.uri, third.uri])

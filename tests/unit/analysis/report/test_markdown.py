@@ -89,7 +89,9 @@ def report(tmp_path_factory) -> str:
     smoke = PROFILES["smoke"]
     for stack, nodes in (("2cpu-4gb", 8), ("4cpu-8gb", 4)):
         manifest = make_manifest(smoke, stack, "e2-custom-2-4096", nodes)
-        replicas = tuple(each.model_copy(update={"cpu_model": HOSTILE, "name": HOSTILE}) for each in manifest.replicas)
+        replicas = tuple(
+            replica.model_copy(update={"cpu_model": HOSTILE, "name": HOSTILE}) for replica in manifest.replicas
+        )
         changes = {"replicas": replicas, "software": {HOSTILE: HOSTILE}, "git_commit": HOSTILE}
         serving = manifest.serving.model_copy(update={"image": HOSTILE, "server_version": HOSTILE})
         write_run(store, manifest.model_copy(update={**changes, "serving": serving}), make_rows(smoke, Server(40, 20)))

@@ -431,7 +431,7 @@ def test_only_the_summary_and_what_is_open_is_printed(mixed):
 def relative_luminance(colour):
     """WCAG 2.2, https://www.w3.org/TR/WCAG22/#dfn-relative-luminance."""
     channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
+    linear = [channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4 for channel in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
@@ -471,7 +471,7 @@ def test_latency_against_rate_is_drawn_at_the_quantile_of_the_objective(tmp_path
     written = write_run(store, *make_search(60, load=load))
     _, markdown = rendered(store, tmp_path / "report")
     [run] = collect(store, ASKED).runs
-    [chart] = [each for each in run_charts(run) if each.title == "Latency against rate"]
+    [chart] = [run_chart for run_chart in run_charts(run) if run_chart.title == "Latency against rate"]
     assert ">p90<" in chart.svg
     assert ">p99<" not in chart.svg
     assert "the limit of p90, 500 ms" in chart.caption

@@ -36,7 +36,7 @@ def row_of(store, label):
 
 def claim_of(store, beginning):
     """The claim, judged by the closed loops."""
-    return next(each for each in claims_of(store) if each.claim.startswith(beginning))
+    return next(claim for claim in claims_of(store) if claim.claim.startswith(beginning))
 
 
 def claims_of(store):
@@ -62,7 +62,7 @@ def test_rows_are_of_runs_on_one_cpu_and_the_others_say_why_they_have_no_figures
     assert left_out["run"] == "no comparable run"
     assert left_out["good, 1/s"] == "–"
     assert left_out["differences"].startswith("it ran on EPYC, so it does not compare with runs on Xeon; run both on")
-    found = {each["experiment"]: each for each in experiments(findings_of(store))}
+    found = {experiment["experiment"]: experiment for experiment in experiments(findings_of(store))}
     assert found["2n-8c-16r-interop2"]["run_id"] == shown.run_id
     assert found["2n-8c-16r-interop8"]["goodput_rps"] is None
     assert found["2n-8c-16r-interop8"]["differs"] == left_out["differences"]
@@ -132,7 +132,7 @@ def test_differences_from_the_experiment_are_listed(store):
     [load] = differences(a_run(store, load=PROFILES["laptop"], serving=own))
     assert load.startswith("other load")
     other = a_run(store, platform="local", serving={"server": "shapebench-embedded", "image": None})
-    assert [each.split()[0] for each in differences(other)] == ["this", "served", "probes,"]
+    assert [difference.split()[0] for difference in differences(other)] == ["this", "served", "probes,"]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_the_published_best_is_confirmed_only_among_all_twelve(store):
 def test_all_published_claims_are_there_and_those_not_examined_are_undecided(store):
     claims = claims_of(store)
     assert len(claims) == 6
-    assert [each.finding for each in claims[-2:]] == ["undecided", "undecided"]
+    assert [claim.finding for claim in claims[-2:]] == ["undecided", "undecided"]
 
 
 def test_the_claims_are_judged_at_the_load_of_the_experiment_and_beside_it_at_capacity(store, tmp_path):
@@ -183,7 +183,7 @@ def test_the_claims_are_judged_at_the_load_of_the_experiment_and_beside_it_at_ca
     assert claim_of(store, "Fewer and larger").finding == "confirmed"
     verdict = findings_of(store).verdict
     best = [each.label for each in verdict.best]
-    at_capacity = {each.claim: each.finding for each in seed_claims(verdict.ranking, best)}
+    at_capacity = {seed_claim.claim: seed_claim.finding for seed_claim in seed_claims(verdict.ranking, best)}
     assert at_capacity["Fewer and larger machines are better"] == "refuted"
     for path in write_report(findings_of(store), tmp_path / "report", seed=True):
         text = path.read_text()

@@ -28,9 +28,9 @@ def test_every_number_of_a_summary_is_a_declared_figure(run):
 @pytest.mark.parametrize("shown", [Shown.RUNS, Shown.REPORT, Shown.RUN, Shown.OUTPUT, Shown.REPEATS])
 def test_a_table_has_the_figures_that_are_declared_for_it(run, shown):
     summary = summary_of(*run)
-    assert [each.name for each in figures(shown)] == [name for name, each in FIGURES.items() if shown in each.shown]
-    assert summary.figures(shown) == {each.name: getattr(summary, each.name) for each in figures(shown)}
-    titles = [each.title for each in figures(shown)]
+    assert [figure.name for figure in figures(shown)] == [name for name, each in FIGURES.items() if shown in each.shown]
+    assert summary.figures(shown) == {figure.name: getattr(summary, figure.name) for figure in figures(shown)}
+    titles = [figure.title for figure in figures(shown)]
     assert len(set(titles)) == len(titles) > 0
 
 

@@ -14,7 +14,7 @@ from stacks.machines.shapes import NodeShape, ShapeSettings
 
 
 def found(*variants):
-    return [(each.factor, each.change) for each in effects(variants)]
+    return [(effect.factor, effect.change) for effect in effects(variants)]
 
 
 def test_a_pair_that_differs_in_one_factor_shows_what_it_changed(at_load):
@@ -110,7 +110,7 @@ def test_a_run_that_contradicts_a_search_confirms_no_claim(searched, bounded):
     undecided = verdict_of(runs, objective)
     contradicted = verdict_of([*runs, bounded(high=3.6, inter_op=1)], objective)
     for verdict in (undecided, contradicted):
-        [claim] = [each for each in claims(effects(verdict.ranking)) if each.claim == "inter_op needs tuning"]
+        [claim] = [claim for claim in claims(effects(verdict.ranking)) if claim.claim == "inter_op needs tuning"]
         assert claim.finding is ClaimFinding.undecided
     # The same run beside the variant's own search must not decide the ranking either.
     assert [each.standing.may_be_best for each in contradicted.ranking] == [True, True]
@@ -131,7 +131,7 @@ def published(at_load, **goodput):
 
 
 def judged(variants):
-    return [each.finding for each in claims(effects(variants))]
+    return [claim.finding for claim in claims(effects(variants))]
 
 
 def test_a_claim_is_confirmed_or_refuted_only_by_certain_differences(at_load):
@@ -161,5 +161,5 @@ def test_a_claim_from_single_runs_says_so(at_load):
 
 def test_every_pair_is_looked_at_once(at_load):
     variants = published(at_load)
-    pairs = {frozenset((each.before.variant.label, each.after.variant.label)) for each in effects(variants)}
+    pairs = {frozenset((effect.before.variant.label, effect.after.variant.label)) for effect in effects(variants)}
     assert len(pairs) == len(effects(variants)) <= len(list(combinations(variants, 2)))

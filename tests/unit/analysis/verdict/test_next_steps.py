@@ -102,9 +102,7 @@ def test_a_service_that_something_else_deploys_is_measured_by_its_own_program(si
 
 def test_what_no_run_says_anything_of_is_one_step_and_one_sweep_where_that_measures_nothing_else(silent):
     runs = [silent(stack) for stack in ("8cpu-16gb", "4cpu-8gb")]
-    more = [
-        silent(serving=each.manifest.serving.model_copy(update={"inter_op": 2, "protocol": "grpc"})) for each in runs
-    ]
+    more = [silent(serving=run.manifest.serving.model_copy(update={"inter_op": 2, "protocol": "grpc"})) for run in runs]
     [step] = verdict_of(runs, ASKED).next
     assert "No run of 8cpu-16gb" in step.why
     assert " or 4cpu-8gb" in step.why

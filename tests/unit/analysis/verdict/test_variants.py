@@ -136,7 +136,7 @@ def on(cpu, run):
 
 def test_of_all_its_runs_a_variant_has_one_line_for_each_set_of_conditions_and_its_name_says_which(manifest):
     runs = [on("Xeon", manifest()), on("EPYC", manifest()), on("Xeon", manifest())]
-    assert {each.label: len(each.manifests) for each in variants_of(runs)} == {
+    assert {variant.label: len(variant.manifests) for variant in variants_of(runs)} == {
         "8cpu-16gb · interop4 · intraop8 · Xeon": 2,
         "8cpu-16gb · interop4 · intraop8 · EPYC": 1,
     }

@@ -180,7 +180,7 @@ def test_resources_in_the_cluster_are_created_after_the_nodes_and_deleted_before
     recording = record_stack("8cpu-16gb")
     provider = recording.one("providers:kubernetes")
     assert {pool("load").urn, pool("serving").urn} <= provider.depends_on
-    deployed = [each for each in recording.resources if each.typ.startswith("kubernetes:")]
+    deployed = [resource for resource in recording.resources if resource.typ.startswith("kubernetes:")]
     assert deployed
     assert all(each.provider.startswith(provider.urn) for each in deployed)
 

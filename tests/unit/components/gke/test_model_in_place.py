@@ -96,7 +96,7 @@ def test_pods_check_that_the_bucket_holds_what_was_copied(args: GkePlatformArgs)
 
 def test_a_model_that_is_not_stored_again_costs_no_storage(args: GkePlatformArgs) -> None:
     def bucket_usd(args: GkePlatformArgs) -> float | None:
-        (item,) = (each for each in costs_of(args)[0].line_items if each.name == "model bucket")
+        (item,) = (line_item for line_item in costs_of(args)[0].line_items if line_item.name == "model bucket")
         return item.hourly
 
     assert bucket_usd(args) == 0
@@ -107,5 +107,5 @@ def test_a_model_that_is_not_stored_again_costs_no_storage(args: GkePlatformArgs
 
 def test_a_preview_knows_all_but_who_is_granted(args: GkePlatformArgs) -> None:
     preview = record(lambda: GkePlatform("gke", args), stack="8cpu-64gb", preview=True)
-    assert {each.name for each in preview.resources} == {each.name for each in made(args).resources}
+    assert {resource.name for resource in preview.resources} == {resource.name for resource in made(args).resources}
     assert preview.calls == []

@@ -67,7 +67,7 @@ def test_no_google_account_reads_the_model(recording):
 
 def test_the_grant_is_made_while_the_nodes_are_for_it_takes_minutes(recording):
     (grant,) = recording.of("bucketIAMMember:BucketIAMMember")
-    by_urn = {each.urn: each for each in recording.resources}
+    by_urn = {resource.urn: resource for resource in recording.resources}
 
     def before(urn: str) -> set[str]:
         direct = by_urn[urn].depends_on if urn in by_urn else frozenset()

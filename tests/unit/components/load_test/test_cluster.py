@@ -79,9 +79,9 @@ def test_a_payload_that_one_config_map_does_not_hold_has_several() -> None:
     large = generated(512, 700)
     made = recorded(payload=large)
     parts = sorted((each for each in made.of("ConfigMap") if "binaryData" in each.inputs), key=lambda each: each.name)
-    assert [each.name for each in parts] == [f"load-payload-{number:03}" for number in range(len(parts))]
+    assert [part.name for part in parts] == [f"load-payload-{number:03}" for number in range(len(parts))]
     assert len(parts) > 1
-    content = b"".join(base64.b64decode(value) for each in parts for value in each.inputs["binaryData"].values())
+    content = b"".join(base64.b64decode(value) for part in parts for value in part.inputs["binaryData"].values())
     assert Payload.from_bytes(content) == large
     assert len(made.one(RUN).inputs["payload"]) == len(parts)
 
@@ -130,5 +130,5 @@ def test_the_run_gets_every_input_that_the_plugin_reads() -> None:
 
 
 def test_a_preview_is_complete_before_there_is_a_cluster() -> None:
-    declared = {each.name for each in recorded(preview=True).resources}
+    declared = {resource.name for resource in recorded(preview=True).resources}
     assert {"load-scripts", "load-payload-000", "load-account", "load-run"} <= declared

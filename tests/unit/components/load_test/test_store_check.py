@@ -47,11 +47,13 @@ def test_nothing_is_started_before_the_store_is_checked(platform: str, tmp_path:
     assert check.depends_on == frozenset()
     assert check.inputs["results"] == f"{tmp_path}/results"
     after = {check.urn}
-    for each in recording.resources:
+    for resource in recording.resources:
         # A resource's provider is its URN with an identity behind it.
-        if each.depends_on & after or each.provider.rpartition("::")[0] in after:
-            after.add(each.urn)
-    started = {each.urn: each.typ for each in recording.resources if not STARTS_NOTHING.fullmatch(each.typ)}
+        if resource.depends_on & after or resource.provider.rpartition("::")[0] in after:
+            after.add(resource.urn)
+    started = {
+        resource.urn: resource.typ for resource in recording.resources if not STARTS_NOTHING.fullmatch(resource.typ)
+    }
     assert len(started) >= 4
     assert {typ for urn, typ in started.items() if urn not in after} == set()
 

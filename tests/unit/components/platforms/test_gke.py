@@ -163,28 +163,30 @@ def pools_are_disjoint(recording: Recording) -> None:
 
 def everything_is_labelled(recording: Recording, stack: str) -> None:
     expected = stack_labels(stack, LEASE["commit"], LEASE["expiresAt"])
-    for each in recording.resources:
-        if each.typ in LABELLED:
-            carried: Any = each.inputs
-            for key in LABELLED[each.typ]:
+    for resource in recording.resources:
+        if resource.typ in LABELLED:
+            carried: Any = resource.inputs
+            for key in LABELLED[resource.typ]:
                 carried = carried[key]
-            assert carried == expected, each.name
-        elif each.typ in DESCRIBED:
-            assert from_description(each.inputs["description"]) == expected, each.name
-        elif each.typ.startswith("gcp:"):
-            assert each.typ in NEITHER, f"{each.typ}: does it take labels?"
+            assert carried == expected, resource.name
+        elif resource.typ in DESCRIBED:
+            assert from_description(resource.inputs["description"]) == expected, resource.name
+        elif resource.typ.startswith("gcp:"):
+            assert resource.typ in NEITHER, f"{resource.typ}: does it take labels?"
 
 
 def nothing_is_public(recording: Recording) -> None:
-    for each in recording.resources:
-        said = json.dumps(each.inputs, default=vars)
-        assert "LoadBalancer" not in said, each.name
-        assert "NodePort" not in said, each.name
-        if each.typ.startswith("gcp:"):
-            assert "0.0.0.0/0" not in said, each.name
-            assert "allUsers" not in said, each.name
-            assert "allAuthenticatedUsers" not in said, each.name
-    assert not [each for each in recording.resources if "ddress:" in each.typ or "orwarding" in each.typ]
+    for resource in recording.resources:
+        said = json.dumps(resource.inputs, default=vars)
+        assert "LoadBalancer" not in said, resource.name
+        assert "NodePort" not in said, resource.name
+        if resource.typ.startswith("gcp:"):
+            assert "0.0.0.0/0" not in said, resource.name
+            assert "allUsers" not in said, resource.name
+            assert "allAuthenticatedUsers" not in said, resource.name
+    assert not [
+        resource for resource in recording.resources if "ddress:" in resource.typ or "orwarding" in resource.typ
+    ]
     cluster = recording.one("cluster:Cluster").inputs
     assert cluster["privateClusterConfig"]["enablePrivateNodes"] is True
     assert all(each.inputs["networkConfig"]["enablePrivateNodes"] is True for each in recording.of("nodePool:NodePool"))
@@ -211,10 +213,10 @@ def test_every_other_setting_reaches_a_resource(base, changes):
 
 def test_google_cloud_resources_are_created_after_the_preflight(base):
     after = {base.one("gke:Preflight").urn}
-    for each in base.resources:
-        if each.depends_on & after:
-            after.add(each.urn)
-    assert all(each.urn in after for each in base.resources if each.typ.startswith("gcp:"))
+    for resource in base.resources:
+        if resource.depends_on & after:
+            after.add(resource.urn)
+    assert all(resource.urn in after for resource in base.resources if resource.typ.startswith("gcp:"))
     assert base.one("gke:Preflight").depends_on == frozenset()
 
 
@@ -239,10 +241,10 @@ def test_the_google_keys_are_secret():
 
 def test_protect_protects_network_cluster_and_bucket_and_nothing_else():
     recording = record_gke(settings_with({"protect": True}))
-    kept = {each.typ for each in recording.resources if each.protect}
+    kept = {resource.typ for resource in recording.resources if resource.protect}
     assert {"gcp:compute/network:Network", "gcp:container/cluster:Cluster", "gcp:storage/bucket:Bucket"} <= kept
     assert not any(typ.startswith("kubernetes:") for typ in kept)
-    assert not any(each.protect for each in record_stack("8cpu-16gb").resources)
+    assert not any(resource.protect for resource in record_stack("8cpu-16gb").resources)
 
 
 def test_the_program_calls_no_google_functions():
@@ -252,16 +254,16 @@ def test_the_program_calls_no_google_functions():
 
 def test_a_preview_is_complete_before_anything_exists(base):
     def named(recording: Recording) -> set[str]:
-        return {f"{each.typ}/{each.name}" for each in recording.resources}
+        return {f"{resource.typ}/{resource.name}" for resource in recording.resources}
 
     assert named(record_gke(settings_with(), preview=True)) == named(base)
 
 
 def test_no_resource_names_its_project_or_provider_itself(base):
-    for each in base.resources:
-        if each.typ.startswith("gcp:"):
-            assert each.provider == ""
-            assert "project" not in each.inputs or each.typ == "gcp:projects/iAMMember:IAMMember"
+    for resource in base.resources:
+        if resource.typ.startswith("gcp:"):
+            assert resource.provider == ""
+            assert "project" not in resource.inputs or resource.typ == "gcp:projects/iAMMember:IAMMember"
 
 
 def test_labels_name_stack_commit_and_expiry(base):
@@ -310,17 +312,17 @@ def test_over_grpc_the_load_test_reaches_every_pod_with_an_image_that_has_grpc()
 
 
 def test_resources_in_the_cluster_are_deleted_with_it(base):
-    by_urn = {each.urn: each for each in base.resources}
+    by_urn = {resource.urn: resource for resource in base.resources}
 
     def goes_with(each: Registration) -> str:
         # The engine hands a component's option down to its children.
         return each.deleted_with or (goes_with(by_urn[each.parent]) if each.parent in by_urn else "")
 
     cluster = base.one("cluster:Cluster").urn
-    inside = [each for each in base.resources if each.typ.startswith("kubernetes:")]
+    inside = [resource for resource in base.resources if resource.typ.startswith("kubernetes:")]
     assert {each.typ for each in inside} >= {"kubernetes:core/v1:Namespace", "kubernetes:core/v1:ConfigMap"}
     assert {goes_with(each) for each in inside} == {cluster}
-    assert not any(goes_with(each) for each in base.resources if each.typ.startswith("gcp:"))
+    assert not any(goes_with(resource) for resource in base.resources if resource.typ.startswith("gcp:"))
 
 
 def test_rows_that_were_left_in_the_cluster_are_fetched_before_it_and_its_servers_are_deleted(base):
@@ -328,7 +330,7 @@ def test_rows_that_were_left_in_the_cluster_are_fetched_before_it_and_its_server
     # The engine deletes what depends on a resource before that resource, and skips what is deleted with another one.
     assert unfetched.urn in test.depends_on
     assert {base.one("core/v1:Namespace").urn, base.one("apps/v1:Deployment").urn} <= unfetched.depends_on
-    platform = next(each for each in base.resources if each.urn == unfetched.parent)
+    platform = next(resource for resource in base.resources if resource.urn == unfetched.parent)
     assert (unfetched.deleted_with, platform.deleted_with) == ("", "")
     for name in ("namespace", "stack", "results", "workDir", "kubeconfig"):
         assert unfetched.inputs[name] == test.inputs[name]

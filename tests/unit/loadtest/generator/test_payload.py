@@ -160,7 +160,7 @@ def test_a_repeated_request_has_its_instances_again_and_again(request: Request, 
 
 @given(payloads)
 def test_a_payload_has_the_mean_of_the_instances_of_its_requests(payload: Payload) -> None:
-    assert payload.instances == pytest.approx(np.mean([each.inputs[0].shape[0] for each in payload.requests]))
+    assert payload.instances == pytest.approx(np.mean([request.inputs[0].shape[0] for request in payload.requests]))
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def a_run(profile: LoadProfile, seed: int = 0, spread: float = 0.1, median_ms: f
     """A server without a queue, whose latencies are log-normal; the generator is half a millisecond late."""
     draw = np.random.default_rng(seed)
     if isinstance(profile, OpenLoop):
-        segments = [Segment(*each) for each in profile.segments]
+        segments = [Segment(*segment) for segment in profile.segments]
         schedule = along_segments(segments, profile.arrivals, profile.seed)
         offsets_s, phases = zip(*((arrival.intended_start_s, arrival.phase) for arrival in schedule), strict=True)
         due = (np.array(offsets_s) * 1e6).astype("int64")

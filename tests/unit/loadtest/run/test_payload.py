@@ -50,7 +50,7 @@ def test_its_licence_is_written_beside_it() -> None:
 
 
 def test_resnet50_gets_the_photograph_as_an_instance() -> None:
-    ((image,),) = (each.inputs for each in payload_of(RESNET50).requests)
+    ((image,),) = (request.inputs for request in payload_of(RESNET50).requests)
     assert (image.name, image.dtype, image.shape) == ("image_input", "float32", (1, 224, 224, 3))
     assert image.data == photograph()
     assert outputs_of(RESNET50) == (Output("resnet50", "float32", (None, 1000)),)
@@ -89,7 +89,7 @@ def test_values_are_drawn_from_those_that_are_given() -> None:
 def test_text_without_values_is_sentences_of_different_words() -> None:
     sentences = generated(STRING).values
     assert len(set(sentences)) == 200
-    assert {len(each.split()) for each in sentences} == {16}
+    assert {len(sentence.split()) for sentence in sentences} == {16}
 
 
 def test_outputs_have_the_models_instances_and_any_size_where_the_model_has() -> None:
@@ -101,7 +101,7 @@ def test_outputs_have_the_models_instances_and_any_size_where_the_model_has() ->
             ),
         }
     )
-    assert [each.shape for each in outputs_of(model)] == [(None, None, 3), (8,), None]
+    assert [output.shape for output in outputs_of(model)] == [(None, None, 3), (8,), None]
 
 
 def test_the_body_is_as_large_as_that_of_the_published_experiment_and_holds_the_photograph() -> None:

@@ -48,11 +48,11 @@ def test_a_line_is_a_body_with_its_own_instances_and_is_sent_as_it_is(tmp_path: 
         '{"instances": [{"b64": "/w=="}]}',
     ]
     requests = read(tmp_path, TEXT, "recorded.jsonl", "\n".join(lines))
-    assert [rest_body_of(each, "any") for each in requests] == [line.encode() for line in lines if line]
-    assert [values_of(each)["text"] for each in requests] == [
+    assert [rest_body_of(request, "any") for request in requests] == [line.encode() for line in lines if line]
+    assert [values_of(request)["text"] for request in requests] == [
         ((2,), [b"good", b"bad"]), ((1,), [b"so"]), ((1,), [b"\xff"]),
     ]  # fmt: skip
-    assert [each.instances for each in requests] == [2, 1, 1]
+    assert [request.instances for request in requests] == [2, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_rows_and_columns_are_the_same_tensors(tmp_path: Path, body: object) -> 
 
 def test_each_request_may_have_a_size_of_its_own(tmp_path: Path) -> None:
     requests = read(tmp_path, IDS, "r.jsonl", '{"instances": [[1, 2]]}\n{"instances": [[1, 2, 3], [4, 5, 6]]}')
-    assert [each.inputs[0].shape for each in requests] == [(1, 2), (2, 3)]
+    assert [request.inputs[0].shape for request in requests] == [(1, 2), (2, 3)]
 
 
 def test_tritons_input_data_is_an_instance_in_each_entry(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_tritons_input_data_is_an_instance_in_each_entry(tmp_path: Path) -> None
         [{"age": [5], "income": {"b64": base64.b64encode(np.float32([7, 8]).tobytes()).decode()}, "country": ["FR"]}],
     ]
     requests = read(tmp_path, TABLE, "triton.json", {"data": data})
-    assert [values_of(each)["age"] for each in requests] == [((1,), [3]), ((1,), [4]), ((1,), [5])]
+    assert [values_of(request)["age"] for request in requests] == [((1,), [3]), ((1,), [4]), ((1,), [5])]
     assert values_of(requests[2])["income"] == ((1, 2), [7.0, 8.0])
 
 
@@ -93,13 +93,13 @@ def test_an_array_has_an_instance_in_each_row(tmp_path: Path) -> None:
     }  # fmt: skip
     np.savez(tmp_path / "table.npz", **arrays)
     requests, _ = recorded_requests("table.npz", tmp_path, TABLE)
-    assert [values_of(each) for each in requests] == [
+    assert [values_of(request) for request in requests] == [
         {"age": ((1,), [at]), "income": ((1, 2), [1, 1]), "country": ((1,), [arrays["country"][at].encode()])}
         for at in range(3)
     ]
     np.save(tmp_path / "ids.npy", np.arange(8, dtype=np.uint8).reshape(2, 4))
     requests, _ = recorded_requests("ids.npy", tmp_path, IDS)
-    assert [values_of(each)["ids"] for each in requests] == [((1, 4), [0, 1, 2, 3]), ((1, 4), [4, 5, 6, 7])]
+    assert [values_of(request)["ids"] for request in requests] == [((1, 4), [0, 1, 2, 3]), ((1, 4), [4, 5, 6, 7])]
 
 
 @pytest.mark.parametrize(("dtype", "tenth"), [("float16", 0.0999755859375), ("bfloat16", 0.10009765625)])
@@ -121,7 +121,7 @@ def test_bytes_of_tritons_input_data_are_in_the_models_precision(tmp_path: Path)
 def test_a_model_with_instances_of_its_own_gets_as_many_in_each_request(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.arange(6, dtype=np.float32).reshape(6, 1))
     requests, _ = recorded_requests("x.npy", tmp_path, model_of(x=("float32", (3, 1))))
-    assert [each.instances for each in requests] == [3, 3]
+    assert [request.instances for request in requests] == [3, 3]
 
 
 def test_images_are_scaled_to_what_the_model_takes_or_sent_as_they_are(tmp_path: Path) -> None:

@@ -75,9 +75,9 @@ def serve() -> Iterator[Serve]:
         return f"http://127.0.0.1:{servers[-1].server_address[1]}"
 
     yield start
-    for each in servers:
-        each.shutdown()
-        each.server_close()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 def settings(url: str, protocol: str = "v2-rest", **more: Any) -> ServiceSettings:

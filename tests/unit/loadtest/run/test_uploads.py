@@ -19,7 +19,7 @@ from stacks.server.protocols import IMAGE, REST
 
 
 def file_in(payload: Payload) -> bytes:
-    ((tensor,),) = (each.inputs for each in payload.requests)
+    ((tensor,),) = (request.inputs for request in payload.requests)
     assert (tensor.dtype, tensor.shape) == (STRING, (1,))
     (content,) = tensor.values
     return bytes(content)

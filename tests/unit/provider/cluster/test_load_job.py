@@ -95,7 +95,7 @@ def test_the_pod_runs_on_the_nodes_of_the_stacks_load_pool() -> None:
 def test_a_generator_of_several_processes_gets_a_core_for_each_and_one_for_the_master() -> None:
     plan = replace(PLAN, processes=3)
     containers = job(RECORD, plan)["spec"]["template"]["spec"]["containers"]
-    (generator,) = (each for each in containers if each["name"] == GENERATOR)
+    (generator,) = (container for container in containers if container["name"] == GENERATOR)
     assert generator["resources"] == {
         "requests": {"cpu": "1000m", "memory": "768Mi"},
         "limits": {"cpu": "4", "memory": "3Gi"},

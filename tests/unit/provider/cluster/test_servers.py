@@ -269,7 +269,9 @@ def test_after_a_refused_command_no_other_server_is_asked_and_one_message_names_
     servers = [ServerPod(name=f"s{at}", uid="u", ready=True, restarts=0, image=None, node=f"n{at}") for at in range(4)]
     replicas = replicas_of(cast("Cluster", cluster), servers, said.append)
     assert cluster.asked == [("s0", (NAME, MACHINE_COMMAND)), ("s1", (NAME, MACHINE_COMMAND))]
-    assert [(each.name, each.node, each.machine, each.cpu_model, each.kernel) for each in replicas] == [
+    assert [
+        (replica.name, replica.node, replica.machine, replica.cpu_model, replica.kernel) for replica in replicas
+    ] == [
         ("s0", "n0", "machine-n0", "AMD EPYC 7B12", "6.6.72+"),
         ("s1", "n1", "machine-n1", None, None),
         ("s2", "n2", "machine-n2", None, None),

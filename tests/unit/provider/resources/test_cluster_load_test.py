@@ -122,8 +122,8 @@ def test_the_manifest_has_the_machine_of_every_replica_and_of_the_generator(clus
     cluster.servers[1]["spec"]["nodeName"] = "another-node"
     run_in(cluster, inputs | {"replicas": 2}, operation())
     manifest, _ = only_run(inputs)
-    nodes = {each["metadata"]["name"]: each["spec"]["nodeName"] for each in cluster.servers}
-    assert {each.name: each.node for each in manifest.replicas} == nodes
+    nodes = {server["metadata"]["name"]: server["spec"]["nodeName"] for server in cluster.servers}
+    assert {replica.name: replica.node for replica in manifest.replicas} == nodes
     assert len(set(nodes.values())) == manifest.serving.replicas == 2
     assert manifest.generator.machine
     assert manifest.generator.machine.node == cluster.node

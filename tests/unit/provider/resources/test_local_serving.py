@@ -182,7 +182,7 @@ def test_the_server_is_told_whether_to_compute_with_onednn_whatever_this_process
 
     monkeypatch.setattr(local_serving, "wait_until_serving", note_and_stop)
     LocalServing().create(LocalServing().check(inputs | {"server": "auto"} | setting), operation)
-    assert [each.get("TF_ENABLE_ONEDNN_OPTS") for each in environments] == [value]
+    assert [environment.get("TF_ENABLE_ONEDNN_OPTS") for environment in environments] == [value]
 
 
 def test_a_cancelled_start_leaves_no_process(inputs, operation, tmp_path):

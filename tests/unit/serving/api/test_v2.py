@@ -39,7 +39,7 @@ def test_every_type_that_json_carries_is_taken_and_given_and_outputs_are_chosen(
     ]
     signature = {"parameters": {"signature_name": "mixed"}}
     outputs = server.predict(body(*inputs, **signature), INFER).json["outputs"]
-    assert {each["name"]: (each["datatype"], each["shape"], each["data"]) for each in outputs} == {
+    assert {output["name"]: (output["datatype"], output["shape"], output["data"]) for output in outputs} == {
         "flags": ("BOOL", [2, 2], [False, True, True, False]),
         "text_bytes": ("BYTES", [2], ["é", ""]),
         "zeros": ("FP64", [2], [2.0, 5.0]),

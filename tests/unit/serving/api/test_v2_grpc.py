@@ -73,7 +73,7 @@ def test_it_answers_as_the_model_does_for_values_as_bytes_and_by_their_type(
 
 def test_every_type_is_taken_and_given_and_outputs_are_chosen(channel: Channel) -> None:
     answer = infer(channel, mixed())
-    found = dict(zip([each.name for each in answer.outputs], answer.raw_output_contents, strict=True))
+    found = dict(zip([output.name for output in answer.outputs], answer.raw_output_contents, strict=True))
     assert found == {
         "flags": bytes([0, 1, 1, 0]),
         "text_bytes": b"\2\0\0\0" + "é".encode() + bytes(4),
@@ -81,7 +81,7 @@ def test_every_type_is_taken_and_given_and_outputs_are_chosen(channel: Channel) 
     }
     chosen = MESSAGES["ModelInferRequest"].FromString(mixed().SerializeToString())
     chosen.outputs.add(name="zeros")
-    assert [each.name for each in infer(channel, chosen).outputs] == ["zeros"]
+    assert [output.name for output in infer(channel, chosen).outputs] == ["zeros"]
 
 
 def test_half_precision_is_taken_and_given_as_bytes(channel: Channel) -> None:
@@ -92,7 +92,7 @@ def test_half_precision_is_taken_and_given_as_bytes(channel: Channel) -> None:
     brain = (np.array([1, 3], np.float32).view(np.uint32) >> 16).astype(np.uint16)
     add(request, "brain", "BF16", (2,), brain.tobytes())
     answer = infer(channel, request)
-    found = dict(zip([each.name for each in answer.outputs], answer.raw_output_contents, strict=True))
+    found = dict(zip([output.name for output in answer.outputs], answer.raw_output_contents, strict=True))
     assert found["half"] == np.array([2, 5], np.float16).tobytes()
     doubled = np.frombuffer(found["brain"], np.uint16).astype(np.uint32) << 16
     assert doubled.view(np.float32).tolist() == [2, 6]
@@ -110,7 +110,7 @@ def test_health_readiness_and_metadata_are_those_of_the_model(channel: Channel) 
         (model.inputs, ("image_input", "FP32", [-1, 4, 4, 3])),
         (model.outputs, ("resnet50", "FP32", [-1, 10])),
     ):
-        assert [(each.name, each.datatype, list(each.shape)) for each in tensors] == [described]
+        assert [(tensor.name, tensor.datatype, list(tensor.shape)) for tensor in tensors] == [described]
 
 
 def with_field(request: Message, **fields: str) -> Message:

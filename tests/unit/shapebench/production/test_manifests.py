@@ -153,8 +153,8 @@ def test_every_rule_for_kinds_that_stacks_have_is_kept(written):
         for each in written[1].values()
         if each["kind"] in kinds
     ]
-    assert {each.type_name for each in resources} == set(kinds)
-    assert [each for rule in RULES for resource in resources for each in rule.violations(resource)] == []
+    assert {resource.type_name for resource in resources} == set(kinds)
+    assert [violation for rule in RULES for resource in resources for violation in rule.violations(resource)] == []
 
 
 def test_where_the_runs_do_not_show_the_cpu_the_fleet_is_fixed(tmp_path):

@@ -26,7 +26,7 @@ def undecided(outcome: Outcome) -> Outcome:
 
 def of_none(outcome: Outcome) -> Outcome:
     objective = outcome.last.objectives[0]
-    none = tuple(replace(each, place=Place.eliminated) for each in objective.candidates)
+    none = tuple(replace(candidate, place=Place.eliminated) for candidate in objective.candidates)
     return replace(outcome, last=replace(outcome.last, objectives=(replace(objective, candidates=none, leader=None),)))
 
 
@@ -58,7 +58,7 @@ def test_the_answer_is_three_lines_the_cheapest_how_surely_and_for_how_much(outc
 def test_only_where_a_request_asks_for_several_predictions_the_cost_of_requests_is_said(outcome: Outcome) -> None:
     assert "requests of" not in lines(outcome)[0]
     objective = outcome.last.objectives[0]
-    several = tuple(replace(each, instances=4, usd_per_million=2.5) for each in objective.candidates)
+    several = tuple(replace(candidate, instances=4, usd_per_million=2.5) for candidate in objective.candidates)
     of_four = replace(outcome, last=replace(outcome.last, objectives=(replace(objective, candidates=several),)))
     assert lines(of_four)[0].endswith(
         f"{FIRST}, 2.50 USD per million predictions (10.00 USD per million requests of 4 predictions each)."

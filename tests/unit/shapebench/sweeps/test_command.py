@@ -566,7 +566,7 @@ class Forgetful(Fleet):
         self._cloud.runs = [run for run in self._cloud.runs if run[0] not in self._of("2cpu-4gb")]
 
     def _of(self, stack: str) -> set[str]:
-        return {each.key for each in read_settings(None, OPTIONS).candidates if each.stack == stack}
+        return {candidate.key for candidate in read_settings(None, OPTIONS).candidates if candidate.stack == stack}
 
 
 def test_an_answer_does_not_rest_on_runs_that_the_results_store_has_lost(

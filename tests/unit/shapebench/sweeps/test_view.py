@@ -31,7 +31,7 @@ def test_no_width_breaks_a_word_or_leaves_out_a_candidate(width: int) -> None:
         text, known = shown(snapshot, width), words(snapshot)
         assert [word for word in text.split() if word not in known] == []
         assert max(map(len, text.splitlines())) <= width
-        assert all(each.label in text for each in SETTINGS.candidates)
+        assert all(candidate.label in text for candidate in SETTINGS.candidates)
 
 
 def test_a_low_terminal_shows_the_most_promising_and_counts_the_others() -> None:
@@ -96,7 +96,7 @@ def test_a_log_begins_with_what_is_simulated_and_names_every_run_and_elimination
     outcome = simulated()[1]
     assert sum(", race: " in line for line in lines) == outcome.last.finished_runs + 1
     eliminated = {line.partition(":")[0] for line in lines if ": eliminated" in line}
-    assert eliminated == {each.label for each in SETTINGS.candidates[1:]}
+    assert eliminated == {candidate.label for candidate in SETTINGS.candidates[1:]}
 
 
 def test_a_log_says_nothing_twice_in_a_row(lines: list[str]) -> None:

@@ -242,7 +242,9 @@ def test_a_choice_stands_until_what_failed_is_measured_and_others_are_measured_o
     tried, sweep.snapshots[:], is_broken = len(sweep.measured), [], False
     after = sweep.sweep().last.objectives[0]
 
-    unmeasured = [each.objectives[0] for each in sweep.snapshots if not each.objectives[0].candidates[3].runs]
+    unmeasured = [
+        snapshot.objectives[0] for snapshot in sweep.snapshots if not snapshot.objectives[0].candidates[3].runs
+    ]
     earlier = [(each.place, each.why) for each in before.candidates[:3]]
     tried_again = [each for each in unmeasured if each.candidates[3].place is Place.racing]
     assert tried_again
@@ -547,7 +549,7 @@ def test_stacks_are_destroyed_also_after_a_mistake_in_the_program(tmp_path: Path
     ("is_wrong", "runs"),
     [
         (lambda snapshot: snapshot.finished_runs > 1, 2),
-        (lambda snapshot: any(each.state is StackState.creating for each in snapshot.stacks), 0),
+        (lambda snapshot: any(stack.state is StackState.creating for stack in snapshot.stacks), 0),
         (lambda snapshot: snapshot.hours > 0.1, 0),
     ],
     ids=["after a run", "as a run begins", "at a heartbeat"],
@@ -619,7 +621,7 @@ def test_after_the_last_try_to_destroy_a_stack_nothing_is_waited_for(
     outcome = sweep.sweep()
     assert sorted(outcome.may_be_up) == ["a", "b"]
     assert [task.stack for task in fleet.tried if isinstance(task, Destroy)].count("a") == DESTROY_ATTEMPTS
-    lost_s = next(each.hours for each in sweep.snapshots if each.ending) * 3600
+    lost_s = next(snapshot.hours for snapshot in sweep.snapshots if snapshot.ending) * 3600
     assert outcome.last.hours * 3600 - lost_s < sum(PAUSES_S) + 60
 
 

@@ -34,7 +34,7 @@ class FakeGitHub:
 
     @property
     def bodies(self) -> list[str | None]:
-        return [each["body"] for each in self.comments]
+        return [comment["body"] for comment in self.comments]
 
     def answer(self, method: str, path: str, token: str | None, body: dict[str, Any]) -> tuple[int, Any, str]:
         """The answer: status, content and the header `Link`."""

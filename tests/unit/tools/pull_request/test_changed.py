@@ -56,7 +56,7 @@ def test_more_changed_files_never_change_fewer_stacks(paths: list[str]):
 def test_nothing_that_is_deployed_is_made_from_what_counts_as_not_deployed():
     packages = sorted({path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"})
     graph = grimp.build_graph(*packages)
-    deployed = {each for each in graph.modules if each.split(".")[0] in DEPLOYED}
+    deployed = {module for module in graph.modules if module.split(".")[0] in DEPLOYED}
     for each in tuple(deployed):
         deployed |= graph.find_upstream_modules(each)
     listed = {each for each in NOT_DEPLOYED if (ROOT / each).is_dir() and (ROOT / each / "__init__.py").exists()}
@@ -71,7 +71,9 @@ def test_every_path_that_counts_as_not_deployed_exists():
 
 
 def test_the_stacks_that_a_workflow_measures_are_those_on_gke():
-    assert measurable_stacks() == [each for each in stack_names() if load_settings(each).platform == "gke"]
+    assert measurable_stacks() == [
+        stack_name for stack_name in stack_names() if load_settings(stack_name).platform == "gke"
+    ]
 
 
 def test_a_renamed_file_counts_under_both_names(tmp_path: Path):

@@ -63,7 +63,7 @@ def test_the_curve_names_the_variant_that_a_plan_for_the_load_would_choose(rates
     changes = cheapest(offers, 400)
     by_label = {each.label: each for each in offers}
     for rps in (400 * share for share in shares):
-        named = [each for each in changes if each.from_rps < rps][-1].label
+        named = [change for change in changes if change.from_rps < rps][-1].label
         assert by_label[named].bill(rps).usd_730h == pytest.approx(cheapest_at(offers, rps))
 
 

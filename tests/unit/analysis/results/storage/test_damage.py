@@ -52,7 +52,7 @@ def shown(folder: Path) -> tuple[dict[str, Any], set[str]]:
     """What is shown of each run, and all messages about the store."""
     store = ResultsStore(str(folder))
     scan = store.scan()
-    messages = {f"{each.path} {each.why}" for each in scan.problems} | set(scan.unfinished)
+    messages = {f"{problem.path} {problem.why}" for problem in scan.problems} | set(scan.unfinished)
     runs = {}
     for manifest in scan.manifests:
         summary = summary_of(manifest, read_columns(store, manifest))
@@ -82,8 +82,8 @@ def flip(path: Path, draw: Callable[..., Any]) -> None:
 
 def new_name(path: Path, draw: Callable[..., Any]) -> Path:
     """A name beside the file, in the place of the same file of another run or of another stack, or anywhere."""
-    root = next(each for each in path.parents if each.name == "results")
-    other = root / draw(st.sampled_from(sorted(str(each.relative_to(root)) for each in root.rglob("*"))))
+    root = next(parent for parent in path.parents if parent.name == "results")
+    other = root / draw(st.sampled_from(sorted(str(path.relative_to(root)) for path in root.rglob("*"))))
     beside = ("part-w7.parquet", f"{new_run_id()}.json", f"run_id={new_run_id()}", "stack=other", f"{path.name}.bak")
     names = [path.with_name(name) for name in beside] + [other.parent / path.name, other.with_name("part-w7.parquet")]
     return draw(st.sampled_from(names))
@@ -102,7 +102,7 @@ def duplicate(path: Path, draw: Callable[..., Any]) -> None:
 
 
 def swap(path: Path, draw: Callable[..., Any]) -> None:
-    root = next(each for each in path.parents if each.name == "results")
+    root = next(parent for parent in path.parents if parent.name == "results")
     alike = [each for each in root.rglob("*") if each.suffix == path.suffix and each.is_dir() == path.is_dir()]
     other = draw(st.sampled_from(sorted(alike)))
     if not (other.is_relative_to(path) or path.is_relative_to(other)):

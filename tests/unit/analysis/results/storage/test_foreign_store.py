@@ -78,7 +78,7 @@ def test_a_link_to_the_folder_that_it_is_in_is_a_problem_and_the_rest_is_read(st
     link = part_file(store, runs[0]).parent / "loop"
     link.symlink_to(link.parent.parent)
     scan = store.scan()
-    assert [(each.path, each.why) for each in scan.problems] == [
+    assert [(problem.path, problem.why) for problem in scan.problems] == [
         (str(link.relative_to(store.uri)), "is a link to a folder that it is in; remove it")
     ]
     assert scan.manifests == runs
@@ -90,7 +90,7 @@ def test_what_is_no_file_is_a_problem_and_is_not_opened(store, runs, make):
     path.unlink()
     make(path)
     scan = store.scan()
-    assert [each.path for each in scan.problems] == [str(path.relative_to(store.uri))]
+    assert [problem.path for problem in scan.problems] == [str(path.relative_to(store.uri))]
     assert (scan.manifests, scan.unfinished) == ((runs[0],), ())
 
 
@@ -107,7 +107,7 @@ def test_the_same_id_in_two_stacks_counts_for_neither_and_both_are_named(store, 
     store.write_manifest(twin)
     scan = store.scan()
     assert scan.manifests == (runs[1],)
-    why = {each.path: each.why for each in scan.problems if each.path.startswith("runs/")}
+    why = {problem.path: problem.why for problem in scan.problems if problem.path.startswith("runs/")}
     of_run, of_twin = (str(manifest_file(store, run).relative_to(store.uri)) for run in (runs[0], twin))
     assert why.keys() == {of_run, of_twin}
     assert f"has the run id of {of_twin}, and a run is of one stack, so neither is read" in why[of_run]
@@ -116,7 +116,7 @@ def test_the_same_id_in_two_stacks_counts_for_neither_and_both_are_named(store, 
 def test_a_version_that_names_files_has_them_named(store, runs):
     file = manifest_file(store, runs[0])
     file.write_text(manifest_text(runs[0].model_copy(update={"files": None})))
-    [problem] = [each for each in store.scan().problems if each.path.startswith("runs/")]
+    [problem] = [problem for problem in store.scan().problems if problem.path.startswith("runs/")]
     assert "names no files, and the version that wrote it names them" in problem.why
     make_older(manifest_file(store, runs[1]))
     [older] = store.scan().manifests

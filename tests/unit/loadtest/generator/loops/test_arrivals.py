@@ -88,5 +88,5 @@ def test_a_request_that_is_due_where_a_segment_ends_is_sent_once_and_in_the_next
     # 1.1 · 10 is more than 11 in floating point, so request 11 is due just within the first segment.
     parts = [Segment("ramp", 1.1, 1.1, 10.0), Segment("hold", 1.1, 1.1, 10.0)]
     arrivals = list(along_segments(parts, CONSTANT, 0))
-    assert [sum(each.phase == phase for each in arrivals) for phase in ("ramp", "hold")] == [11, 11]
+    assert [sum(arrival.phase == phase for arrival in arrivals) for phase in ("ramp", "hold")] == [11, 11]
     assert arrivals[11].intended_start_s == 10.0

@@ -96,7 +96,7 @@ def test_nobody_without_the_token_gets_an_answer_or_ends_anything(
     status, text = got(listening, path, token=token)
     assert status == 403
     assert "1,2,3" not in text
-    assert [each.name for each in tmp_path.iterdir()] == ["locust-0.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["locust-0.csv"]
 
 
 @pytest.mark.parametrize(

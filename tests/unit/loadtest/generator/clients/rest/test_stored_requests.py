@@ -39,7 +39,7 @@ def test_each_of_many_large_ones_arrives_as_it_is(pair: tuple[Any, socket.socket
     sender, reader = pair
     contents = [SMALL, *LARGE, SMALL + b"body"]
     requests = stored(contents)
-    assert [is_in_file(each) for each in requests] == [False, *[True] * 8, False]
+    assert [is_in_file(request) for request in requests] == [False, *[True] * 8, False]
     for content, request in zip(contents, requests, strict=True):
         with ThreadPoolExecutor() as pool:
             reading = pool.submit(received, reader, len(content))
