@@ -1,6 +1,4 @@
-"""Misses that come in bursts: how many requests count as one, and tests of a share that allow for it."""
-
-import math
+"""Misses that come in bursts: how many requests count as one, and chances that allow for it."""
 
 import numpy as np
 from scipy.special import betainc
@@ -44,22 +42,24 @@ def queue_dispersion(response_s: Floats, missed: Booleans, fewest_blocks: int = 
     )
 
 
-def surely_fewer(missed: float, requests: float, share: float, error: float) -> bool:
-    """Whether a server that misses `share` or more would miss so few with a probability of at most `error`.
+def chance_of_so_few(missed: float, requests: float, share: float) -> float:
+    """The probability that a server that misses `share` or more would miss so few, at most.
 
     The numbers are of independent requests and may be fractions: the binomial law by the incomplete beta function.
     """
     if share <= 0 or missed >= requests:
-        return False
-    return float(1 - betainc(missed + 1, requests - missed, share)) <= error
+        return 1.0
+    return float(1 - betainc(missed + 1, requests - missed, share))
 
 
-def surely_more(missed: float, requests: float, share: float, error: float) -> bool:
-    """Whether a server that misses `share` or less would miss so many with a probability of at most `error`."""
+def chance_of_so_many(missed: float, requests: float, share: float) -> float:
+    """The probability that a server that misses `share` or less would miss so many, at most."""
     if missed <= 0:
-        return False
-    return share <= 0 or float(betainc(missed, requests - missed + 1, share)) <= error
+        return 1.0
+    return 0.0 if share <= 0 else float(betainc(missed, requests - missed + 1, share))
 
 
-def logit(share: float) -> float:
-    return math.log(share / (1 - share))
+def chance_of_failures(failed: Booleans, errors: float) -> float:
+    """The same of failed requests that may come in bursts, for a server of which a share `errors` fails."""
+    worth = dispersion(failed, FEWEST_BLOCKS)
+    return chance_of_so_many(float(failed.sum()) / worth, failed.size / worth, errors)

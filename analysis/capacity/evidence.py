@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from analysis.capacity.bounds import bounds_of
+from analysis.capacity.misses import judged
 from analysis.capacity.requests import OfferedRate
 from analysis.capacity.saturation import most_with_all_cpu, saturated_rps
 from analysis.capacity.search import estimate_of
@@ -95,7 +96,7 @@ def _of_search(run_id: str, offered: Sequence[OfferedRate], objective: Objective
     found = estimate_of(offered, objective)
     if found.low or math.isfinite(found.high):
         return Evidence(run_id, Basis.search, found)
-    if not any(each.poisson for each in offered):
+    if not any(rate.poisson for rate in offered):
         return NoEvidence(
             run_id,
             "its capacity search sent no Poisson arrivals; constant arrivals can only show that a rate is too high, and"
@@ -110,7 +111,7 @@ def _of_search(run_id: str, offered: Sequence[OfferedRate], objective: Objective
 
 def _of_open_loop(run_id: str, load: OpenLoop, hold: Columns, objective: Objective) -> Evidence | NoEvidence:
     is_poisson = load.arrivals == "poisson"
-    bounds = bounds_of([_offered(hold, load.rate_rps, is_poisson=is_poisson)], objective)
+    bounds = bounds_of(judged([_offered(hold, load.rate_rps, is_poisson=is_poisson)], objective))
     if bounds != Interval(None):
         return Evidence(run_id, Basis.open_loop, bounds)
     if not is_poisson:

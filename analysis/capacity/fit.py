@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
-from analysis.capacity.bursts import logit, queue_dispersion
+from analysis.capacity.bursts import queue_dispersion
 from analysis.capacity.requests import OfferedRate
 from analysis.interval import Interval
 from analysis.results.run.columns import Booleans, Floats

@@ -1,4 +1,4 @@
-"""The requests of one offered rate, in the order in which they were due, and which of them missed an objective."""
+"""The requests of one offered rate, in the order in which they were due."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from analysis.objective import Objective
 from analysis.results.run.columns import Booleans, Floats, Integers
 
 # A rate begins with an empty queue: so many times the latency limit are not counted, or this share of the time.
@@ -66,12 +65,3 @@ class OfferedRate:
         waiting = np.count_nonzero(end_s > edges_s[-1])
         spread = float(grown.std(ddof=1)) / math.sqrt(_PARTS)
         return bool(waiting > answered_rps * latency_s) and float(grown.mean()) > _CERTAIN_T * spread
-
-    def missed(self, objective: Objective) -> Booleans:
-        """Whether each was late or failed; without a latency limit, whether it failed."""
-        return np.asarray((self.response_s > latency_limit_s(objective)) | self.failed)
-
-
-def latency_limit_s(objective: Objective) -> float:
-    """The latency limit in seconds, infinite where there is none."""
-    return math.inf if objective.latency_ms is None else objective.latency_ms / 1e3

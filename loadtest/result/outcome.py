@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from analysis.results.schema.manifest import SearchedCapacity
 from analysis.results.schema.other_cpu import OtherCpu
 from loadtest.generator.phases import HOLD
-from loadtest.generator.plan import LoadTestPlan, ScheduledPlan
-from loadtest.result.capacity_figures import capacity_of, finished_steps, search_reason
+from loadtest.generator.plan import CapacitySearchPlan, LoadTestPlan, ScheduledPlan
+from loadtest.result.capacity_figures import capacity_of
+from loadtest.result.finished_steps import finished_steps
 from loadtest.result.raw_rows import RawRows
 from loadtest.result.servers import Servers, deployment_of
 from loadtest.result.validity.disturbance import Disturbances, accepted
@@ -78,18 +79,22 @@ def outcome_of(
 ) -> LoadTestOutcome:
     """The outcome of a test that has ended, just now where `termination` has no time."""
     totals = termination.totals or {}
-    steps, disturbances = finished_steps(plan.load, totals), Disturbances(raw_rows.rows, samples, servers)
-    capacity = capacity_of(plan.load, totals, raw_rows.rows, disturbances.disturbed)
+    disturbances = Disturbances(raw_rows.rows, samples, servers)
+    steps = finished_steps(plan.load, totals, raw_rows.rows)
+    searched = None
+    if isinstance(plan.load, CapacitySearchPlan) and steps is not None:
+        searched = capacity_of(plan.load, steps, disturbances.disturbed)
+    capacity = searched if isinstance(searched, SearchedCapacity) else None
     # The figures are of the hold, or at the capacity.
     phase = capacity.phase if capacity else HOLD
     counted = raw_rows.rows.filter(pc.equal(raw_rows.rows["phase"], phase))
     broken = [*termination_reasons(termination), *file_reasons(raw_rows, totals.get("counted_requests"))]
     disturbed = None
     if not broken and any_ok(raw_rows.rows):
-        disturbed = disturbances.reason(steps, has_result=capacity is not None)
+        disturbed = disturbances.reason(steps or (), has_result=capacity is not None)
     refused = disturbed is not None and not accepted()
     # What is odd in a disturbed run, such as the generator's lag, follows from what disturbed it.
-    faults = [] if refused else _faults_of_rows(plan, broken, raw_rows, counted, capacity, totals)
+    faults = [] if refused else _faults_of_rows(broken, raw_rows, counted, phase, searched)
     unsettled = [disturbed] if disturbed and refused else []
     if not faults and not disturbances.explains(disturbed):
         faults = measurement_reasons(raw_rows.rows, counted, plan.load, totals.get("health") or {})
@@ -114,22 +119,14 @@ def outcome_of(
             *load_sharing_reasons(counted, samples, servers, plan.load),
         ),
         unsettled=tuple(unsettled),
-        other_cpu=disturbances.while_measured(steps),
+        other_cpu=disturbances.while_measured(steps or ()),
     )
 
 
 def _faults_of_rows(
-    plan: LoadTestPlan,
-    broken: list[str],
-    raw_rows: RawRows,
-    counted: pa.Table,
-    capacity: SearchedCapacity | None,
-    totals: dict[str, Any],
+    broken: list[str], raw_rows: RawRows, counted: pa.Table, phase: str, searched: SearchedCapacity | str | None
 ) -> list[str]:
-    """What is wrong with the rows, or that a search found nothing; what is odd in the figures follows from that."""
-    if reason := search_reason(plan.load, totals, raw_rows.rows, capacity):
-        return [reason]
-    return [
-        *broken,
-        *row_reasons(raw_rows.rows, counted, capacity.phase if capacity else HOLD),
-    ]
+    """What is wrong with the rows, or why a search found nothing; what is odd in the figures follows from that."""
+    if isinstance(searched, str):
+        return [searched]
+    return [*broken, *row_reasons(raw_rows.rows, counted, phase)]

@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 
 from analysis.results.run.disturbance import CpuSamples, Span, disturbance_reason, span_of
 from analysis.results.schema.other_cpu import OtherCpu
-from loadtest.generator.loops.arrivals import POISSON
 from loadtest.generator.phases import HOLD
+from loadtest.result.finished_steps import FinishedStep
 from loadtest.result.raw_rows import times_us
 from loadtest.result.servers import Servers
 
@@ -26,10 +26,10 @@ class Disturbances:
         self._cpu = CpuSamples(samples, servers.hosts)
         self._rows, self._autoscaled = rows, servers.autoscaled
 
-    def while_measured(self, steps: Sequence[dict[str, str]]) -> OtherCpu | None:
+    def while_measured(self, steps: Sequence[FinishedStep]) -> OtherCpu | None:
         """In the hold, or in the `steps` of a search that the capacity follows from: those with Poisson arrivals."""
-        poisson = [step["phase"] for step in steps if step["arrivals"] == POISSON]
-        spans = self._spans(poisson or [step["phase"] for step in steps] or [HOLD])
+        poisson = [step.phase for step in steps if step.poisson]
+        spans = self._spans(poisson or [step.phase for step in steps] or [HOLD])
         return self._cpu.others(spans) if spans else None
 
     def disturbed(self, phase: str) -> bool:
@@ -38,12 +38,12 @@ class Disturbances:
         other = self._cpu.others(spans) if spans else None
         return other is not None and other.disturbs and not accepted()
 
-    def reason(self, steps: Sequence[dict[str, str]], *, has_result: bool) -> str | None:
+    def reason(self, steps: Sequence[FinishedStep], *, has_result: bool) -> str | None:
         """What others took; None if it was quiet, or if enough steps of a search were, so that it `has_result`."""
         found = disturbance_reason(self.while_measured(steps))
         if found or has_result:
             return found
-        spans = self._spans([step["phase"] for step in steps if self.disturbed(step["phase"])])
+        spans = self._spans([step.phase for step in steps if self.disturbed(step.phase)])
         return disturbance_reason(self._cpu.others(spans)) if spans else None
 
     def explains(self, reason: str | None) -> bool:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.capacity.bounds import bounds_of
+from analysis.capacity.misses import judged
 from analysis.capacity.requests import OfferedRate
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON
 from tests.unit.analysis.capacity.played import CAPACITY_RPS, OBJECTIVE, offered
@@ -49,4 +50,4 @@ def test_a_short_overload_bounds_the_capacity_though_its_misses_are_one_burst() 
     slow = OBJECTIVE.model_copy(update={"latency_ms": 2000})
     short = offered(130, 5, 1, CONSTANT)
     assert short.is_overload(2.0)
-    assert bounds_of([short], slow, 0.001).high == 130
+    assert bounds_of(judged([short], slow), 0.001).high == 130

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.capacity.misses import judged
 from analysis.capacity.requests import OfferedRate
 from analysis.capacity.search import estimate_of
 from analysis.interval import Interval
@@ -97,7 +98,8 @@ def test_one_slow_spell_at_a_low_rate_says_nothing_of_higher_rates() -> None:
     paused, *others = (offered(rate_rps, 15, int(rate_rps)) for rate_rps in (40, 46, 53, 61))
     late = (paused.offsets_s > 8) & (paused.offsets_s < 9.5)
     slow = OfferedRate(40, paused.poisson, paused.offsets_s, np.where(late, 9.7 - paused.offsets_s, paused.response_s))
-    assert slow.missed(OBJECTIVE).mean() > 1 - OBJECTIVE.quantile
+    (judged_slow,) = judged([slow], OBJECTIVE)
+    assert judged_slow.missed.mean() > 1 - OBJECTIVE.quantile
     even = offered(120, 5, 2, CONSTANT)
     found = estimate_of([even, slow, *others], OBJECTIVE)
     assert (found.value, found.high) == (None, 120)

@@ -1,17 +1,20 @@
 """A search has a value, an upper bound, or a reason that says what kept it from both, and what to give."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from analysis.results.schema.manifest import SearchedCapacity
 from analysis.results.schema.request_rows import NOT_SENT, REQUESTS_SCHEMA
 from bench.stores.synthetic import request_rows
 from loadtest.generator.capacity.step import StepVerdict
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON
-from loadtest.generator.plan import load_plan
-from loadtest.result.capacity_figures import capacity_of, search_reason
+from loadtest.generator.plan import CapacitySearchPlan, load_plan
+from loadtest.result.capacity_figures import capacity_of
+from loadtest.result.finished_steps import finished_steps
 from stacks.load.load_profiles import PROFILES
 
 CAPACITY = PROFILES["capacity"]
@@ -26,8 +29,16 @@ NO_ROWS = REQUESTS_SCHEMA.empty_table()
 
 
 def reason(*steps: dict[str, Any], rows: pa.Table = NO_ROWS) -> str | None:
-    totals = {"stop": None, "search": {"steps": steps}}
-    return search_reason(load_plan(CAPACITY.plan_values), totals, rows, None)
+    found = result(steps, rows)
+    return found if isinstance(found, str) else None
+
+
+def result(steps: Sequence[dict[str, Any]], rows: pa.Table) -> SearchedCapacity | str:
+    load = load_plan(CAPACITY.plan_values)
+    assert isinstance(load, CapacitySearchPlan)
+    finished = finished_steps(load, {"stop": None, "search": {"steps": steps}}, rows)
+    assert finished is not None
+    return capacity_of(load, finished)
 
 
 @pytest.mark.parametrize(
@@ -67,9 +78,11 @@ def test_a_search_whose_every_rate_is_refused_too_often_names_the_error() -> Non
     assert "a longer durationS" in found
 
 
-def test_a_load_that_is_no_search_and_a_test_that_was_stopped_have_no_such_reason() -> None:
-    assert search_reason(load_plan(PROFILES["seed"].plan_values), {"stop": None}, NO_ROWS, None) is None
-    assert search_reason(load_plan(CAPACITY.plan_values), {"stop": "cancelled"}, NO_ROWS, None) is None
+def test_a_load_that_is_no_search_and_a_test_that_was_stopped_have_no_finished_steps() -> None:
+    search = {"steps": [step(LOWEST, POISSON, StepVerdict.FAILS)]}
+    assert finished_steps(load_plan(PROFILES["seed"].plan_values), {"stop": None}, NO_ROWS) is None
+    assert finished_steps(load_plan(CAPACITY.plan_values), {"stop": "cancelled", "search": search}, NO_ROWS) is None
+    assert finished_steps(load_plan(CAPACITY.plan_values), {"stop": None, "search": None}, NO_ROWS) is None
 
 
 def rows_of(
@@ -86,7 +99,7 @@ def rows_of(
 def searched(*steps: tuple[float, StepVerdict, pa.Table]) -> Any:
     found = [step(rate_rps, CONSTANT, verdict, n) for n, (rate_rps, verdict, _) in enumerate(steps, 1)]
     rows = pa.concat_tables([each for *_, each in steps] or [REQUESTS_SCHEMA.empty_table()])
-    return capacity_of(load_plan(CAPACITY.plan_values), {"stop": None, "search": {"steps": found}}, rows)
+    return result(found, rows)
 
 
 def test_a_search_whose_rates_are_all_too_slow_is_an_upper_bound() -> None:
@@ -107,8 +120,8 @@ def test_a_search_that_ran_out_of_time_on_its_way_down_is_a_bound_at_the_lowest_
 
 @pytest.mark.parametrize("error", ["http_503", "bad_shape", "connection_refused", "connection_reset"])
 def test_a_server_that_answers_with_errors_is_broken_and_no_bound(error: str) -> None:
-    assert searched((LOWEST, StepVerdict.FAILS, rows_of(LOWEST, 3, 10, 1, [error] * 3))) is None
-    assert searched((LOWEST, StepVerdict.FAILS, rows_of(LOWEST, 8, 900, 1, [error] * 2))) is None
+    assert isinstance(searched((LOWEST, StepVerdict.FAILS, rows_of(LOWEST, 3, 10, 1, [error] * 3))), str)
+    assert isinstance(searched((LOWEST, StepVerdict.FAILS, rows_of(LOWEST, 8, 900, 1, [error] * 2))), str)
 
 
 @pytest.mark.parametrize("error", ["timeout", NOT_SENT])
@@ -122,7 +135,7 @@ def test_one_error_among_slow_answers_does_not_make_a_server_a_broken_one() -> N
 
 def test_a_search_that_ended_between_a_rate_that_passed_and_one_that_failed_is_no_bound() -> None:
     passed = (2, StepVerdict.PASSED, rows_of(2, 24, 100, 1))
-    assert searched(passed, (4, StepVerdict.FAILS, rows_of(4, 8, 900, 2))) is None
+    assert isinstance(searched(passed, (4, StepVerdict.FAILS, rows_of(4, 8, 900, 2))), str)
 
 
 def test_a_rate_at_which_the_server_is_hardly_busy_is_a_bound_though_even_arrivals_passed() -> None:
@@ -146,4 +159,4 @@ def test_a_search_in_which_no_rate_certainly_meets_says_what_the_lowest_one_miss
 
 
 def test_steps_that_are_too_short_to_be_certain_are_no_bound() -> None:
-    assert searched((LOWEST, StepVerdict.UNDECIDED, rows_of(LOWEST, 1, 900, 1))) is None
+    assert isinstance(searched((LOWEST, StepVerdict.UNDECIDED, rows_of(LOWEST, 1, 900, 1))), str)
