@@ -39,7 +39,7 @@ class Condition:
     """A shorter value, for two runs that it tells apart."""
 
     def values(self, manifest: Manifest, other: Manifest) -> tuple[str, str]:
-        """Of both runs, no longer than it takes to tell them apart."""
+        """The values of both runs, no longer than it takes to tell them apart."""
         if self.brief and self.brief(manifest) != self.brief(other):
             return self.brief(manifest), self.brief(other)
         return self.value(manifest), self.value(other)
@@ -122,11 +122,11 @@ CONDITIONS = (
     Condition("generator", "with the generator", _generator, "with the same generator"),
     CPU,
 )
-# Of runs whose variants are ranked.
+# The conditions for runs whose variants are ranked.
 RANKED_CONDITIONS = (*CONDITIONS[:-1], replace(CPU, value=_cpus_unless_drawn))
 # What two runs of one server must have in common, and two servers cannot.
-BUILD = tuple(each for each in CONDITIONS if each.name in ("server", "image"))
-# Of runs whose figures at their own load are compared; a capacity follows from runs under any load.
+BUILD = tuple(condition for condition in CONDITIONS if condition.name in ("server", "image"))
+# The conditions for runs whose figures at their own load are compared; a capacity follows from runs under any load.
 ALL_CONDITIONS = (Condition("load", "under", load_name, "under one load"), *CONDITIONS)
 
 
@@ -147,12 +147,12 @@ def _build(manifest: Manifest) -> tuple[str, ...]:
 def differences(manifest: Manifest, other: Manifest, conditions: Sequence[Condition] = CONDITIONS) -> tuple[str, ...]:
     """Why two runs cannot be compared, a sentence for each condition; on another platform, that alone."""
     found = differing(manifest, other, conditions)
-    on_another_platform = [each for each in found if each.name == "platform"]
+    on_another_platform = [condition for condition in found if condition.name == "platform"]
     return tuple(
-        f"it ran {each.preposition} {own}, so it does not compare with runs {each.preposition} {others};"
-        f" run both {each.same}"
-        for each in on_another_platform or found
-        for own, others in (each.values(manifest, other),)
+        f"it ran {condition.preposition} {own}, so it does not compare with runs {condition.preposition} {others};"
+        f" run both {condition.same}"
+        for condition in on_another_platform or found
+        for own, others in (condition.values(manifest, other),)
     )
 
 
@@ -186,12 +186,15 @@ def largest_group(
 
 
 def _of_one_build_each(runs: Sequence[Manifest], variant_of: Callable[[Manifest], Hashable]) -> list[Manifest]:
-    """Of each server the runs of the build with the most variants, of as many the newest; in the order of time."""
+    """For each server the runs of its build with the most variants, of as many the newest; in the order of time."""
     kept = [
-        max(_grouped(of_one, _build), key=lambda each: (len(set(map(variant_of, each))), each[-1].run_id))
+        max(
+            _grouped(of_one, _build),
+            key=lambda build_runs: (len(set(map(variant_of, build_runs))), build_runs[-1].run_id),
+        )
         for of_one in _grouped(runs, lambda run: run.serving.server)
     ]
-    return sorted((run for each in kept for run in each), key=attrgetter("run_id"))
+    return sorted((run for build_runs in kept for run in build_runs), key=attrgetter("run_id"))
 
 
 def _grouped(runs: Iterable[Manifest], key: Callable[[Manifest], Hashable]) -> Iterable[list[Manifest]]:

@@ -23,7 +23,7 @@ def is_control(character: str) -> bool:
 
 def printable(text: str) -> str:
     """The text without what steers a terminal."""
-    return "".join("\N{REPLACEMENT CHARACTER}" if is_control(each) else each for each in text)
+    return "".join("\N{REPLACEMENT CHARACTER}" if is_control(character) else character for character in text)
 
 
 def number(value: float | None, digits: int = 3) -> str:

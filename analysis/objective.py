@@ -112,7 +112,7 @@ def asked(options: Mapping[str, str | None], file: Path | None = None) -> Asked:
     )
 
 
-def objective_of(asked: Asked | Objective, manifests: Iterable[Manifest]) -> Objective:
+def objective_of(requested: Asked | Objective, manifests: Iterable[Manifest]) -> Objective:
     """The objective that was asked for; what was not stated is that of the runs' capacity searches.
 
     Searches on this machine count only where there are no others, as rehearsals are not ranked beside runs on clusters.
@@ -121,16 +121,16 @@ def objective_of(asked: Asked | Objective, manifests: Iterable[Manifest]) -> Obj
     searches = [(manifest.platform, found) for manifest in manifests if (found := _searched(manifest))]
     on_clusters = {found for platform, found in searches if platform != "local"}
     searched = on_clusters or {found for _, found in searches}
-    if asked.latency_ms is None and len(searched) > 1:
+    if requested.latency_ms is None and len(searched) > 1:
         raise ObjectiveError(
             f"the runs searched for the capacity at {len(searched)} objectives, so one must be chosen; give one:"
-            f" {', or '.join(sorted(each.options for each in searched))}"
+            f" {', or '.join(sorted(objective.options for objective in searched))}"
         )
-    errors = {each.errors for each in searched}
+    errors = {objective.errors for objective in searched}
     base = Objective(errors=errors.pop() if len(errors) == 1 else DEFAULT_ERRORS)
-    if asked.latency_ms is None and searched:
+    if requested.latency_ms is None and searched:
         base = searched.pop()
-    return Objective.model_validate(base.model_dump() | asked.model_dump(exclude_none=True))
+    return Objective.model_validate(base.model_dump() | requested.model_dump(exclude_none=True))
 
 
 def _searched(manifest: Manifest) -> Objective | None:

@@ -32,7 +32,7 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of one run: requests per second of the whole deployment, or a bound on one side.
+    """What one run says about the capacity: requests per second of the whole deployment, or a bound on one side.
 
     Only a search has a value, unless the objective is beyond the rates that it offered.
     """

@@ -47,13 +47,13 @@ def fit_capacity(
     bursts make too small.
     `only_failures`: late requests are no misses, so how long bursts are says nothing of the slope.
     """
-    kept_rps = max((each.rate_rps for each, flags in offered if flags.mean() <= share), default=0.0)
+    kept_rps = max((rate.rate_rps for rate, flags in offered if flags.mean() <= share), default=0.0)
     near = list(offered)
     fit = _fit(near, share, highest_rps, only_failures=only_failures)
     for _ in range(3):
         # From the highest rate that did not miss too much on: without it, rates that all overflow have no end.
         low_rps, high_rps = min(kept_rps, fit.value) / NEAR, fit.value * NEAR
-        nearer = [each for each in offered if low_rps <= each[0].rate_rps <= high_rps] or list(offered)
+        nearer = [step for step in offered if low_rps <= step[0].rate_rps <= high_rps] or list(offered)
         if list(map(id, nearer)) == list(map(id, near)):
             break
         near = nearer
@@ -69,9 +69,9 @@ def _fit(
     only_failures: bool,
 ) -> Interval[float]:
     most = min(0.5, _MOST * share)
-    within = [(each, flags) for each, flags in offered if flags.mean() <= most]
+    within = [(rate, flags) for rate, flags in offered if flags.mean() <= most]
     worth = _dispersion(within)
-    log_rates = math.log(_excess(within)) + np.array([math.log(each.rate_rps) for each, _ in offered])
+    log_rates = math.log(_excess(within)) + np.array([math.log(rate.rate_rps) for rate, _ in offered])
     shares = np.minimum(most, [flags.mean() for _, flags in offered])
     top = math.log(highest_rps)
     bottom = min(log_rates.min(), top) - 1
@@ -82,7 +82,7 @@ def _fit(
     slope_sd = _SLOPE_SD if only_failures else _SLOPE_SD * (1 + 1 / worth)
     slopes = usual_slope * np.exp(slope_sd * deviations)
     logits = logit(share) + slopes[:, None] * (log_rates - log_capacities[:, None, None])
-    # Of a rate that overflows it is only known that it misses so much, or more.
+    # A rate that overflows is only known to miss so much, or more.
     logits = np.minimum(logits, np.where(shares == most, logit(most), np.inf))
     by_rate = 2 * (np.logaddexp(0, logits) - shares * logits)
     requests = np.array([flags.size for _, flags in offered])
@@ -102,7 +102,7 @@ def _about_line(offered: Sequence[tuple[OfferedRate, Booleans]], expected: Float
     Steps that overflow have no part in it, unless there are no others.
     """
     within = [(flags, share) for (_, flags), share in zip(offered, expected.tolist(), strict=True)]
-    within = [each for each in within if each[0].mean() <= most] or within
+    within = [step for step in within if step[0].mean() <= most] or within
     blocks = [(part, share) for flags, share in within for part in np.array_split(flags, _BLOCKS_OF_STEP) if part.size]
     scatter = sum((float(part.sum()) - part.size * share) ** 2 for part, share in blocks)
     by_chance = sum(part.size * share * (1 - share) for part, share in blocks)
@@ -116,20 +116,20 @@ def _excess(offered: Sequence[tuple[OfferedRate, Booleans]]) -> float:
     whose coefficient is known: the misses grow with them as with the rate (the score function).
     """
     gaps = [
-        (each.offsets_s.size - 1, each.rate_rps * float(np.ptp(each.offsets_s)))
-        for each, _ in offered
-        if each.offsets_s.size > 1
+        (rate.offsets_s.size - 1, rate.rate_rps * float(np.ptp(rate.offsets_s)))
+        for rate, _ in offered
+        if rate.offsets_s.size > 1
     ]
     due, expected = (sum(column) for column in zip(*gaps, strict=True)) if gaps else (0, 0.0)
     return due / expected if expected else 1.0
 
 
 def _dispersion(offered: Sequence[tuple[OfferedRate, Booleans]]) -> float:
-    """Of the requests of all rates in one series: bursts may be longer than a rate was offered."""
+    """The dispersion of the requests of all rates in one series: bursts may be longer than a rate was offered."""
     if not offered:
         return 1.0
-    by_rate = sorted(offered, key=lambda each: each[0].rate_rps)
-    response_s = np.concatenate([each.response_s for each, _ in by_rate])
+    by_rate = sorted(offered, key=lambda step: step[0].rate_rps)
+    response_s = np.concatenate([rate.response_s for rate, _ in by_rate])
     return queue_dispersion(response_s, np.concatenate([flags for _, flags in by_rate]))
 
 

@@ -61,7 +61,7 @@ class Fit:
         by_cpu = of_cpus(self.per_core)
         if basis is Basis.same_cpu:
             return by_cpu.get(cpu)
-        years = [_year(launched[each]) for each in by_cpu]
+        years = [_year(launched[measured_cpu]) for measured_cpu in by_cpu]
         if cpu not in launched or len(set(years)) < 2:
             return None
         slope, start = np.polyfit(years, list(by_cpu.values()), 1)
@@ -85,10 +85,10 @@ def fit(results: Sequence[Result]) -> Fit:
     kinds = sorted({result.kind for result in results})
     sizes = sorted({result.cores for result in results})
     design = np.zeros((len(results), len(kinds) + len(sizes)))
-    for row, each in enumerate(results):
-        design[row, kinds.index(each.kind)] = 1
+    for row, result in enumerate(results):
+        design[row, kinds.index(result.kind)] = 1
         # The smallest size is what the others are relative to, so its level stays 0.
-        design[row, len(kinds) + sizes.index(each.cores)] = each.cores > sizes[0]
+        design[row, len(kinds) + sizes.index(result.cores)] = result.cores > sizes[0]
     logs = np.log([result.per_s for result in results])
     found, _, rank, _ = np.linalg.lstsq(design, logs, rcond=None)
     residuals = logs - design @ found

@@ -16,12 +16,14 @@ from analysis.verdict.verdict import read_and_judge, verdict_of
 from stacks.machines.machine_series import UnknownMachineTypeError
 
 
-def read_capacities(store: ResultsStore, runs: Sequence[Manifest], asked: Asked, speeds: Speeds) -> StoredCapacities:
+def read_capacities(
+    store: ResultsStore, runs: Sequence[Manifest], requested: Asked, speeds: Speeds
+) -> StoredCapacities:
     """The capacity of each shape with its best variant, by the valid runs that compare. Reads their rows.
 
     Raises ObjectiveError where it is not certain at which objective.
     """
-    objective = objective_of(asked, runs)
+    objective = objective_of(requested, runs)
     verdict = verdict_of(for_each(partial(read_and_judge, store, objective), runs), objective)
     best: dict[tuple[str, int], Capacity] = {}
     for ranked in verdict.ranking:

@@ -40,7 +40,7 @@ class Capacity:
 
     @property
     def sd(self) -> float:
-        """Of its logarithm."""
+        """The standard deviation of the logarithm of the capacity."""
         return math.log(self.rps.high / self.rps.low) / (2 * Z)
 
 
@@ -80,17 +80,17 @@ class Estimated:
 def rank(candidates: Iterable[Candidate], scatter: float, measured: Sequence[Capacity] = ()) -> tuple[Estimated, ...]:
     """The cheapest first. `scatter` is how far a machine type is from the speed of its series, as a logarithm."""
     costs = [(candidate, _log_cost(candidate, scatter, measured)) for candidate in candidates]
-    costs.sort(key=lambda each: (each[1].value, each[0].shape.name))
+    costs.sort(key=lambda costed: (costed[1].value, costed[0].shape.name))
     if not costs:
         return ()
     first, least = costs[0]
     return tuple(
         Estimated(
-            each,
-            _interval(cost.value - least.value, _relative_sd(each, cost, first, least, scatter)),
-            _scaled(each, cost, cost.of) if cost.of else None,
+            candidate,
+            _interval(cost.value - least.value, _relative_sd(candidate, cost, first, least, scatter)),
+            _scaled(candidate, cost, cost.of) if cost.of else None,
         )
-        for each, cost in costs
+        for candidate, cost in costs
     )
 
 
@@ -103,28 +103,28 @@ class _LogCost:
     of: Capacity | None
 
 
-def _log_cost(each: Candidate, scatter: float, measured: Sequence[Capacity]) -> _LogCost:
+def _log_cost(candidate: Candidate, scatter: float, measured: Sequence[Capacity]) -> _LogCost:
     if not measured:
-        return _LogCost(math.log(each.usd_hourly) - each.work, math.inf, None)
+        return _LogCost(math.log(candidate.usd_hourly) - candidate.work, math.inf, None)
     sd, of = min(
-        ((math.hypot(_ratio_sd(each, one.candidate, scatter), one.sd), one) for one in measured),
+        ((math.hypot(_ratio_sd(candidate, one.candidate, scatter), one.sd), one) for one in measured),
         key=lambda found: found[0],
     )
-    usd = Price(each.usd_hourly, of.instances).usd_per_million_at(_rps(each, of))
+    usd = Price(candidate.usd_hourly, of.instances).usd_per_million_at(_rps(candidate, of))
     return _LogCost(math.log(usd), sd, of)
 
 
-def _rps(each: Candidate, of: Capacity) -> float:
-    return of.rps.value * math.exp(each.work - of.candidate.work)
+def _rps(candidate: Candidate, of: Capacity) -> float:
+    return of.rps.value * math.exp(candidate.work - of.candidate.work)
 
 
-def _scaled(each: Candidate, cost: _LogCost, of: Capacity) -> Scaled:
-    return Scaled(_interval(math.log(_rps(each, of)), cost.sd), _interval(cost.value, cost.sd), of)
+def _scaled(candidate: Candidate, cost: _LogCost, of: Capacity) -> Scaled:
+    return Scaled(_interval(math.log(_rps(candidate, of)), cost.sd), _interval(cost.value, cost.sd), of)
 
 
-def _relative_sd(each: Candidate, cost: _LogCost, first: Candidate, least: _LogCost, scatter: float) -> float:
+def _relative_sd(candidate: Candidate, cost: _LogCost, first: Candidate, least: _LogCost, scatter: float) -> float:
     """By the benchmark, or by what was measured, whichever says more."""
-    return min(_ratio_sd(each, first, scatter), math.hypot(cost.sd, least.sd)) if each is not first else 0.0
+    return min(_ratio_sd(candidate, first, scatter), math.hypot(cost.sd, least.sd)) if candidate is not first else 0.0
 
 
 def _ratio_sd(one: Candidate, other: Candidate, scatter: float) -> float:

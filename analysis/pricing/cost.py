@@ -58,7 +58,7 @@ def serving_nodes(shape: NodeShape) -> tuple[Quantity, ...]:
 def node_quantities(prefix: str, shape: NodeShape, machines: Category, disks: Category) -> tuple[Quantity, ...]:
     """The billed resources of nodes. vCPUs and memory have SKUs by machine series, and others for custom types."""
     sku = f"{shape.series.name}-custom" if is_custom(shape.machine_type) else shape.series.name
-    vcpus, memory_gb, disks_gb = (shape.nodes * each for each in (shape.vcpus, shape.memory_gb, BOOT_DISK_GB))
+    vcpus, memory_gb, disks_gb = (shape.nodes * per_node for per_node in (shape.vcpus, shape.memory_gb, BOOT_DISK_GB))
     return (
         Quantity(f"{prefix}vCPUs", vcpus, "vCPU-hour", f"{sku}-core", machines, discounted=True),
         Quantity(f"{prefix}memory", memory_gb, "GB-hour", f"{sku}-memory", machines, discounted=True),

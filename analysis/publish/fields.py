@@ -85,7 +85,7 @@ def is_public(image: str) -> bool:
 
 def _image(images: str, pseudonyms: Pseudonyms) -> str:
     """Public images as they are; others by their digests, by which they are compared."""
-    return ", ".join(_one_image(each, pseudonyms) for each in images.split(", "))
+    return ", ".join(_one_image(image, pseudonyms) for image in images.split(", "))
 
 
 def _one_image(image: str, pseudonyms: Pseudonyms) -> str:

@@ -32,7 +32,7 @@ class PublishedFolder:
     replaced: dict[str, int]
 
 
-def write_published(selection: Selection, folder: Path, asked: Asked, on: date) -> PublishedFolder:
+def write_published(selection: Selection, folder: Path, requested: Asked, on: date) -> PublishedFolder:
     """Write a folder that must not exist yet; after an error there is none.
 
     Raises FileExistsError where it exists, StoreError where a store changes meanwhile, and ObjectiveError where the
@@ -43,7 +43,7 @@ def write_published(selection: Selection, folder: Path, asked: Asked, on: date) 
         published = ResultsStore(str(half_written))
         for run in selection.runs:
             _write_run(run, published, pseudonyms)
-        verdict = read_verdict(published, asked)
+        verdict = read_verdict(published, requested)
         (half_written / PAGE).write_text(page(verdict, selection.left_out, on), encoding="utf-8")
         files = sum(path.is_file() for path in half_written.rglob("*"))
     return PublishedFolder(verdict, files, dict(pseudonyms.counts))
@@ -64,7 +64,9 @@ def _row_files(
     run: Contributed, public: Manifest, published: ResultsStore, pseudonyms: Pseudonyms
 ) -> Sequence[StoredFile]:
     """Each file of rows under the public name of the process that wrote it."""
-    workers = [found["worker"] for each in run.manifest.files or () if (found := _PART.fullmatch(each.name))]
+    workers = [
+        found["worker"] for stored_file in run.manifest.files or () if (found := _PART.fullmatch(stored_file.name))
+    ]
     written = []
     for worker, file in zip(workers, run.store.row_files(run.manifest), strict=True):
         if isinstance(file, Problem):

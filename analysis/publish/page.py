@@ -53,7 +53,10 @@ def page(verdict: Verdict, left_out: Sequence[LeftOut], on: date) -> str:
 
 def left_out_text(left_out: Sequence[LeftOut]) -> str:
     """How many runs or files are left out, by the reason, such as `2 invalid, 1 damaged`."""
-    return ", ".join(f"{number} {why}" for why, number in Counter(each.why for each in left_out).items()) or "nothing"
+    return (
+        ", ".join(f"{number} {why}" for why, number in Counter(omitted.why for omitted in left_out).items())
+        or "nothing"
+    )
 
 
 def _head(runs: Sequence[Manifest], verdict: Verdict, on: date) -> str:

@@ -109,7 +109,7 @@ def _model(run: Manifest) -> dict[str, str]:
 
 
 def _local(run: Manifest) -> dict[str, str]:
-    return next(({"server": each.setting} for each in ALL_SERVERS if each.name == run.serving.server), {})
+    return next(({"server": server.setting} for server in ALL_SERVERS if server.name == run.serving.server), {})
 
 
 def _cluster(run: Manifest) -> dict[str, Any]:

@@ -111,14 +111,19 @@ def _of_one_content(runs: Sequence[Contributed]) -> tuple[tuple[Contributed, ...
     by_id: dict[str, list[Contributed]] = defaultdict(list)
     for run in runs:
         by_id[run.manifest.run_id].append(run)
-    differing = [same for same in by_id.values() if any(each.manifest != same[0].manifest for each in same)]
+    differing = [
+        same for same in by_id.values() if any(contributed.manifest != same[0].manifest for contributed in same)
+    ]
     return (
         tuple(same[0] for _, same in sorted(by_id.items()) if same not in differing),
         [
             LeftOut(
-                each.store.uri, each.manifest.run_id, Why.twice, "the stores have two manifests of this id; remove one"
+                contributed.store.uri,
+                contributed.manifest.run_id,
+                Why.twice,
+                "the stores have two manifests of this id; remove one",
             )
             for same in differing
-            for each in same
+            for contributed in same
         ],
     )

@@ -56,9 +56,9 @@ def compare_with_best(log_costs: Mapping[str, Mean]) -> dict[str, Standing]:
     standings = {}
     for name, mean in log_costs.items():
         others = [difference_of(mean, other) for key, other in log_costs.items() if key != name]
-        halves = [_half_width(each, len(log_costs)) for each in others]
-        least = max((each.log_value - half for each, half in zip(others, halves, strict=True)), default=0.0)
-        most = max((each.log_value + half for each, half in zip(others, halves, strict=True)), default=0.0)
+        halves = [_half_width(difference, len(log_costs)) for difference in others]
+        least = max((difference.log_value - half for difference, half in zip(others, halves, strict=True)), default=0.0)
+        most = max((difference.log_value + half for difference, half in zip(others, halves, strict=True)), default=0.0)
         standings[name] = Standing(may_be_best=least <= 0, at_most_more=max(math.expm1(most), 0.0))
     return standings
 
@@ -73,7 +73,7 @@ def difference_of(one: Mean, other: Mean) -> Difference:
 
     What is uncertain of the mix of CPU models counts as far as it is not the same for both.
     """
-    mixes = [each.mix for each in (one, other)]
+    mixes = [mean.mix for mean in (one, other)]
     if one.machines != other.machines:
         one, other = one.of_machines or one, other.of_machines or other
     error = together(one.error, other.error)

@@ -40,12 +40,13 @@ _INTERACTION_SD = 0.05
 # Where a mixed cluster may be between its slowest node (0) and the sum of its nodes (1): quantiles of the arcsine
 # distribution, which is densest at both ends, as a balancer sends each node as many requests or what it can serve.
 _BALANCES = np.sin(np.pi / 2 * (np.arange(9) + 0.5) / 9) ** 2
-# Of the shares: uniform. Jeffreys' prior takes a model that came rarely or never to be too rare (`make bench-lottery`).
+# The prior of the shares is uniform. Jeffreys' prior takes a model that came rarely or never to be too rare
+# (`make bench-lottery`).
 _PRIOR_NODES = 1.0
 DRAWS = 4000
 _MOST_MIXES = 200
 _SEED = 36
-# Of the parameters, for slopes.
+# The step of the parameters for slopes.
 _STEP = 1e-6
 # The fit is made again with the variance that it left so many times, or until this changes by less.
 _REFITS, _SAME_VARIANCE = 4, 0.02
@@ -64,7 +65,7 @@ class Pool:
 
     @classmethod
     def of(cls, cpus: Iterable[str], models: int) -> Self:
-        """Of the model of each node that was seen, and how many models the series is known to have."""
+        """From the model of each node that was seen, and how many models the series is known to have."""
         nodes = Counter(cpus)
         return cls(nodes, max(models - len(nodes), 0))
 
@@ -134,11 +135,11 @@ class CpuModels:
     def __init__(self, draws: Sequence[Draw], pools: Mapping[str, Pool]) -> None:
         self._draws, self._pools = draws, pools
         self._rng = np.random.default_rng(_SEED)
-        self._variants = list(dict.fromkeys(each.variant for each in draws))
-        self._pool_of = {each.variant: each.pool for each in draws}
-        self._nodes_of = {each.variant: each.nodes for each in draws}
+        self._variants = list(dict.fromkeys(draw.variant for draw in draws))
+        self._pool_of = {draw.variant: draw.pool for draw in draws}
+        self._nodes_of = {draw.variant: draw.nodes for draw in draws}
         names: list[tuple[str, ...]] = [("mean", variant) for variant in self._variants]
-        for pool in dict.fromkeys(each.pool for each in draws):
+        for pool in dict.fromkeys(draw.pool for draw in draws):
             names += [("cpu", pool, cpu) for cpu in pools[pool].cpus[1:]]
         for variant in self._variants:
             names += [("own", variant, cpu) for cpu in pools[self._pool_of[variant]].cpus[1:]]
@@ -179,7 +180,7 @@ class CpuModels:
         return Expectation(pool, shares, relative, gain, float(gain.mean()) + guessed, on_cpu)
 
     def effect(self, variant: str, parameters: Floats, shares: Mapping[str, float]) -> Floats:
-        """Of a cluster with these shares of models, by draw."""
+        """The effect for a cluster with these shares of models, by draw."""
         present = [(share, self._speed(variant, cpu, parameters)) for cpu, share in shares.items() if share]
         slowest = np.min([speed for _, speed in present], axis=0)
         if len(present) == 1:
@@ -199,11 +200,11 @@ class CpuModels:
         return np.asarray(parameters[:, self._at["cpu", pool, cpu]] + parameters[:, self._at["own", variant, cpu]])
 
     def _mean_effect(self, variant: str, parameters: Floats) -> Floats:
-        """Of the runs whose mean is the variant's: over its sets of machines."""
+        """The mean effect for the runs whose mean is the variant's: over its sets of machines."""
         sets: dict[str, list[Floats]] = defaultdict(list)
-        for each in self._draws:
-            if each.variant == variant and each.observation:
-                sets[each.observation.machines].append(self.effect(variant, parameters, each.shares))
+        for draw in self._draws:
+            if draw.variant == variant and draw.observation:
+                sets[draw.observation.machines].append(self.effect(variant, parameters, draw.shares))
         if not sets:
             return np.zeros(len(parameters))
         return np.asarray(np.mean([np.mean(effects, axis=0) for effects in sets.values()], axis=0))
@@ -253,9 +254,9 @@ class _Cells:
 
     def __init__(self, draws: Sequence[Draw]) -> None:
         cells: dict[tuple[str, str, Shares], list[Observation]] = defaultdict(list)
-        for each in draws:
-            if each.observation:
-                cells[each.variant, each.observation.machines, each.mix].append(each.observation)
+        for draw in draws:
+            if draw.observation:
+                cells[draw.variant, draw.observation.machines, draw.mix].append(draw.observation)
         self.kinds = list(dict.fromkeys((variant, mix) for variant, _, mix in cells))
         self.kind = np.array([self.kinds.index((variant, mix)) for variant, _, mix in cells])
         self.values = np.array([fmean(run.log_value for run in runs) for runs in cells.values()])

@@ -65,7 +65,7 @@ def price_of(manifest: Manifest) -> Price | None:
 
 
 def known_price_of(manifest: Manifest) -> Price:
-    """Of a run that is compared by cost: one without a price is excluded before."""
+    """The price of a run that is compared by cost: one without a price is excluded before."""
     price = price_of(manifest)
     assert price is not None
     return price

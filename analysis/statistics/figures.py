@@ -54,7 +54,7 @@ class RunData:
         return (self.requests - self.good) / self.requests if self.requests else None
 
     def response_ms(self, quantile: float) -> float | None:
-        """Of good answers, from when each was due."""
+        """A quantile of the latencies of good answers, from when each was due."""
         return _quantile_ms(self.response_us, quantile)
 
     def delay_ms(self, quantile: float) -> float | None:
@@ -141,13 +141,13 @@ class RunData:
 
     @cached_property
     def response_us(self) -> Integers:
-        """Of the good answers of the counted phase, ascending."""
+        """The latencies of the good answers of the counted phase, ascending."""
         counted = self.rows.counted
         return np.sort(counted.response_us[counted.ok])
 
     @cached_property
     def delay_us(self) -> Integers:
-        """Of the requests that were sent, ascending; without any in a closed loop."""
+        """The delays of the requests that were sent, ascending; empty in a closed loop."""
         counted = self.rows.counted
         if self._is_closed:
             return np.zeros(0, dtype=np.int64)

@@ -70,26 +70,26 @@ class Lottery:
 
 def draw_lottery(draws: Sequence[Draw], others: Sequence[Observation], pools: Mapping[str, Pool]) -> Lottery | None:
     """Fit all runs in pools with several models, together with the `others`; None where there is no such run."""
-    drawn = [each for each in draws if pools[each.pool].is_lottery]
-    observed = [each for each in drawn if each.observation]
-    rest = [*others, *(each.observation for each in draws if each.observation and not pools[each.pool].is_lottery)]
+    drawn = [draw for draw in draws if pools[draw.pool].is_lottery]
+    observed = [draw for draw in drawn if draw.observation]
+    rest = [*others, *(draw.observation for draw in draws if draw.observation and not pools[draw.pool].is_lottery)]
     if not observed:
         return None
     world = CpuModels(drawn, pools)
-    variants = {variant: world.expectation(variant) for variant in dict.fromkeys(each.variant for each in drawn)}
+    variants = {variant: world.expectation(variant) for variant in dict.fromkeys(draw.variant for draw in drawn)}
     adjusted = [
         replace(
-            each.observation,
-            log_value=each.observation.log_value
-            + variants[each.variant].level
-            - float(world.effect(each.variant, world.best_guess, each.shares)[0]),
+            draw.observation,
+            log_value=draw.observation.log_value
+            + variants[draw.variant].level
+            - float(world.effect(draw.variant, world.best_guess, draw.shares)[0]),
         )
-        for each in observed
-        if each.observation
+        for draw in observed
+        if draw.observation
     ]
     effects = fit_effects([*adjusted, *rest])
     means, expected = dict(effects.means), {}
-    for variant in dict.fromkeys(each.variant for each in observed):
+    for variant in dict.fromkeys(draw.variant for draw in observed):
         found, pool = variants[variant], pools[variants[variant].pool]
         gain = found.gain - found.gain.mean()
         means[variant] = replace(means[variant], mix=Mix(gain, world.degrees))
@@ -109,7 +109,7 @@ def draw_lottery(draws: Sequence[Draw], others: Sequence[Observation], pools: Ma
                 for at, cpu in enumerate(pool.cpus)
             ),
         )
-    shifts = {(each.variant, each.mix): world.shift(variants[each.variant], each) for each in drawn}
+    shifts = {(draw.variant, draw.mix): world.shift(variants[draw.variant], draw) for draw in drawn}
     return Lottery(replace(effects, means=means), expected, adjusted, DRAWS, world.degrees, shifts)
 
 

@@ -11,7 +11,7 @@ from analysis.statistics.figures import Shown
 from analysis.statistics.summary import quantiles
 from analysis.statistics.within import RunFigures, run_figures
 
-# Of the latencies that a run is shown with, each with its interval.
+# The quantiles of the latencies that a run is shown with, each with its interval.
 QUANTILES = quantiles(Shown.TABLES)
 
 UNKNOWN_REASON = "it is marked invalid, and no reason was recorded"

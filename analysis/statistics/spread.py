@@ -17,7 +17,7 @@ from analysis.statistics.read import Read
 from analysis.statistics.summary import figures, quantiles
 from analysis.statistics.within import RunFigures
 
-# Of the latencies whose spread is computed.
+# The quantiles of the latencies whose spread is computed.
 QUANTILES = quantiles(Shown.REPEATS)
 
 

@@ -113,15 +113,15 @@ class RunSummary:
         return {figure.name: getattr(self, figure.name) for figure in figures(shown)}
 
 
-FIGURES = {each.name: each for each in declared(RunSummary)}
+FIGURES = {figure.name: figure for figure in declared(RunSummary)}
 
 
 def figures(shown: Shown) -> tuple[Figure, ...]:
-    return tuple(each for each in FIGURES.values() if shown in each.shown)
+    return tuple(figure for figure in FIGURES.values() if shown in figure.shown)
 
 
 def quantiles(shown: Shown) -> tuple[float, ...]:
-    """Of the latencies that are shown there."""
+    """The quantiles of the latencies that are shown there."""
     return tuple(figure.quantile for figure in figures(shown) if figure.quantile is not None)
 
 
@@ -183,4 +183,4 @@ def _errors(rows: RunRows) -> dict[str, int]:
     errors = failed.error.counts()
     if unnamed := failed.ok.size - sum(errors.values()):
         errors[_UNNAMED] = errors.get(_UNNAMED, 0) + unnamed
-    return dict(sorted(errors.items(), key=lambda each: (-each[1], each[0])))
+    return dict(sorted(errors.items(), key=lambda error_count: (-error_count[1], error_count[0])))

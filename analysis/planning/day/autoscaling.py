@@ -24,7 +24,7 @@ Integers = NDArray[np.int64]
 # How many steps before its own the autoscaler reads: the metrics server measures over periods of 15 s as well, which
 # end up to 15 s before they are read.
 _METRIC_AGE = 2
-# Of the requested CPU; the most that a pod without a CPU limit can use, if it requests all CPUs of its node.
+# In percent of the requested CPU: the most that a pod without a CPU limit can use, if it requests all CPUs of its node.
 _ALL_PERCENT = 100.0
 
 

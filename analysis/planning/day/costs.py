@@ -121,7 +121,7 @@ def forecast_day(
             variants.append(_variant_day(offer, traffic, autoscaling, cpu_percent, allowed))
         except NoFleetError as error:
             excluded += [(manifest, str(error)) for manifest in offer.ranked.variant.manifests]
-    variants.sort(key=lambda each: (not each.is_priced, each.fleets[0].usd))
+    variants.sort(key=lambda variant: (not variant.is_priced, variant.fleets[0].usd))
     return Day(traffic, terms, autoscaling, verdict, tuple(variants), tuple(excluded))
 
 
@@ -166,8 +166,8 @@ def autoscaled_fleet(  # noqa: PLR0913, PLR0917 - what an autoscaled fleet follo
         even, *played = (
             scale(hpa, delays, load, rates_rps, nodes) for rates_rps in (traffic.rates_rps, *by_chance_rps)
         )
-        by_chance = sum(overloaded_share(traffic, sizing, each.serving) for each in played) / _DAYS
-        billed = np.concatenate([each.billed for each in played])
+        by_chance = sum(overloaded_share(traffic, sizing, day.serving) for day in played) / _DAYS
+        billed = np.concatenate([day.billed for day in played])
         return FleetDay(
             kind="autoscaled",
             fewest=int(billed.min()),
@@ -205,4 +205,8 @@ def _nodes_at_first(hpa: Hpa, rps: float, sizing: Sizing, load: NodeLoad) -> int
 def _usd(billed: Integers, hourly_usd: Callable[[int], float]) -> float:
     sizes, steps = np.unique(billed, return_counts=True)
     hours = steps * STEP_S / 3600
-    return float(sum(hourly_usd(nodes) * each for nodes, each in zip(sizes.tolist(), hours.tolist(), strict=True)))
+    return float(
+        sum(
+            hourly_usd(nodes) * billed_hours for nodes, billed_hours in zip(sizes.tolist(), hours.tolist(), strict=True)
+        )
+    )

@@ -101,7 +101,7 @@ class Replay:
 
 
 def replay_of(
-    store: ResultsStore, verdict: Verdict, run: Manifest, asked: AskedDelays, on_progress: Callable[[str], None]
+    store: ResultsStore, verdict: Verdict, run: Manifest, requested: AskedDelays, on_progress: Callable[[str], None]
 ) -> Replay:
     """Hold a run along a curve against its forecast. Raises NoReplayError."""
     curve, autoscaler = run.load, run.autoscaler
@@ -124,7 +124,7 @@ def replay_of(
             " measure the capacity again where `kubectl exec` works"
         )
     # The pods that an autoscaler adds are started as those of the runs of the capacity were, on nodes that are there.
-    pod_s = start_up_of(asked, [*offer.ranked.variant.manifests, run]).delays.pod_start_s
+    pod_s = start_up_of(requested, [*offer.ranked.variant.manifests, run]).delays.pod_start_s
     traffic, vcpus = Traffic(rates_in_steps(curve), curve.peak_rps), run.shape.vcpus
     hpa = Hpa(
         target_percent=autoscaler.utilization(vcpus),

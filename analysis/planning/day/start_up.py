@@ -39,20 +39,20 @@ def recorded_starts_s(manifests: Iterable[Manifest]) -> tuple[float, ...]:
         for run in manifests
         for replica in run.replicas
     }
-    return tuple(each for each in recorded.values() if each is not None)
+    return tuple(start_s for start_s in recorded.values() if start_s is not None)
 
 
-def start_up_of(asked: AskedDelays, manifests: Iterable[Manifest]) -> StartUp:
+def start_up_of(requested: AskedDelays, manifests: Iterable[Manifest]) -> StartUp:
     """The delays with the starts that the runs recorded, of each pod once.
 
     A pod on a node that is there takes the median of them. On a new one it takes the longest, since a node's first pod
     waits for its image, and 120 s more for the node.
     """
     starts_s = recorded_starts_s(manifests)
-    pod_s = asked.pod_start_s if asked.pod_start_s is not None else median(starts_s or [_POD_S])
-    if asked.start_s is not None:
-        start_s = asked.start_s
+    pod_s = requested.pod_start_s if requested.pod_start_s is not None else median(starts_s or [_POD_S])
+    if requested.start_s is not None:
+        start_s = requested.start_s
     else:
-        start_s = _NODE_S + (pod_s if asked.pod_start_s is not None else max(starts_s, default=pod_s))
-    is_asked = asked.start_s is not None and asked.pod_start_s is not None
-    return StartUp(Delays(start_s, min(pod_s, start_s), asked.removal_s), 0 if is_asked else len(starts_s))
+        start_s = _NODE_S + (pod_s if requested.pod_start_s is not None else max(starts_s, default=pod_s))
+    is_requested = requested.start_s is not None and requested.pod_start_s is not None
+    return StartUp(Delays(start_s, min(pod_s, start_s), requested.removal_s), 0 if is_requested else len(starts_s))

@@ -112,5 +112,5 @@ def cheapest(offers: Sequence[Offer], most_rps: float) -> tuple[Cheapest, ...]:
 def _with_ties(change: Cheapest, tied: Sequence[set[int]], offers: Sequence[Offer]) -> Cheapest:
     """`tied` are the places of the offers with the same bill, between each two loads where a bill changes."""
     always, ever = set.intersection(*tied), set.union(*tied)
-    also, at_times_also = (tuple(offers[place].label for place in sorted(each)) for each in (always, ever - always))
+    also, at_times_also = (tuple(offers[place].label for place in sorted(places)) for places in (always, ever - always))
     return replace(change, also=also, at_times_also=at_times_also)

@@ -16,7 +16,7 @@ _FLEETS = {"random": 1, "users": 1, "round-robin": 4, "connections": 8}
 _REQUESTS = {"random": 40_000, "users": 40_000, "round-robin": 80_000, "connections": 80_000}
 # The standard error of the ratio of two simulated capacities, of which each has 2 %; a plan takes so much off.
 _SIMULATION_ERROR = 0.03
-# Of larger fleets so many replicas are simulated with their share of the load. A choice at random is the same for any
+# So many replicas of larger fleets are simulated with their share of the load. A choice at random is the same for any
 # number, and one in turn hardly differs with how many more there are; of a fleet with connections the clients are
 # reduced, too.
 _MOST_REPLICAS = {"random": 8, "users": 96, "round-robin": 96, "connections": 48}

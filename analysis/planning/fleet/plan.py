@@ -67,7 +67,7 @@ def make_plan(
             candidates.append(_candidate(offer, requirement))
         except NoFleetError as error:
             excluded += [(manifest, str(error)) for manifest in offer.ranked.variant.manifests]
-    candidates.sort(key=lambda each: (each.cost.hourly is None, at_least(each.cost)))
+    candidates.sort(key=lambda candidate: (candidate.cost.hourly is None, at_least(candidate.cost)))
     return Plan(requirement, verdict, tuple(candidates), tuple(excluded))
 
 

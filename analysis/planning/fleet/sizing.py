@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-# Of a fleet that is this large the capacity is known or it has none worth planning.
+# A fleet that is this large has a known capacity, or none worth planning.
 _MOST_NODES = 1 << 16
 
 

@@ -58,7 +58,7 @@ def curve_of(rows: Columns, replicas: int) -> Curve | None:
     answered_us = np.sort(rows.end_us[rows.ok], kind="stable")
     presences = [stream.presence for stream in streams]
     found = [(point, level) for level in levels if (point := _point(rows, level, presences, answered_us, replicas))]
-    found.sort(key=lambda each: each[0].in_system)
+    found.sort(key=lambda measured: measured[0].in_system)
     if not found:
         return None
     return Curve(

@@ -13,7 +13,7 @@ from analysis.planning.replica_model.scaling import Point, Scaling
 _STEPS = 120
 # The logarithm of the variance is a polynomial of this degree of the logarithm of the mean.
 _DEGREE = 2
-# Of the mean: a number of requests that hardly varies, as of one user who does not wait.
+# The least variance as a share of the mean: the number of requests hardly varies, as of one user who does not wait.
 _LEAST_VARIANCE = 0.01
 # A variance this close to the mean is that of Poisson's distribution.
 _POISSON_WITHIN = 1e-3
@@ -68,7 +68,7 @@ def distribution(mean: float, variance: float) -> NDArray[np.float64]:
     share = trials - fewer
     varied = (1 - share) * _binomial(n, fewer, mean / fewer) + share * _binomial(n, fewer + 1, mean / (fewer + 1))
     constant = np.maximum(0.0, 1 - np.abs(n - mean))
-    least, most = (float(each @ (n - mean) ** 2) for each in (constant, varied))
+    least, most = (float(probabilities @ (n - mean) ** 2) for probabilities in (constant, varied))
     share = min(max((variance - least) / (most - least), 0.0), 1.0)
     return np.asarray((1 - share) * constant + share * varied)
 

@@ -87,7 +87,7 @@ def fit(points: Sequence[Point], most_at_once: int, misfit: Callable[[Scaling], 
     errors of the levels and the `misfit`, both in squared standard errors, have the smallest sum.
     The law without contention is the better one unless the error of the other is clearly smaller, or its misfit is.
     """
-    return _fit(points, [each for each in _AT_ONCE if each <= most_at_once] or [most_at_once], misfit)
+    return _fit(points, [at_once for at_once in _AT_ONCE if at_once <= most_at_once] or [most_at_once], misfit)
 
 
 def prediction_error(law: Scaling, points: Sequence[Point]) -> float | None:
@@ -111,8 +111,8 @@ def _fit(
     if len({point.in_system for point in points}) < _FEWEST_POINTS:
         return ()
     measured = [_Measured.of(points, at_once) for at_once in possible]
-    independent = min((each.law(0.0) for each in measured), key=lambda law: law.error)
-    sharing = [law for each in measured for law in (each.best, *map(each.law, _CONTENTIONS.tolist()))]
+    independent = min((server.law(0.0) for server in measured), key=lambda law: law.error)
+    sharing = [law for server in measured for law in (server.best, *map(server.law, _CONTENTIONS.tolist()))]
     least = min(law.error for law in sharing)
     # Levels that no law explains better are known no better than that.
     known_to = max(least, float(measured[0].weights.mean()) ** -0.5)
@@ -137,7 +137,7 @@ class _Measured:
     @classmethod
     def of(cls, points: Sequence[Point], at_once: int) -> "_Measured":
         n = [np.minimum(np.arange(point.present.size), at_once) for point in points]
-        present = [np.bincount(each, point.present, at_once + 1) for each, point in zip(n, points, strict=True)]
+        present = [np.bincount(served, point.present, at_once + 1) for served, point in zip(n, points, strict=True)]
         return cls(
             at_once, np.array(present), np.array([point.rps for point in points]), np.array([*map(_weight, points)])
         )

@@ -15,7 +15,7 @@ from analysis.results.run.columns import Columns, Floats, Integers
 # more than a table of the spread can hold.
 _MOST_FOUND = 3
 _MOST_OF_EACH = 2000
-# Of so many requests, evenly chosen, it is counted how many they overtook. Those up to this quantile count: a generator
+# So many requests, evenly chosen, are examined for how many they overtook. Those up to this quantile count: a generator
 # may note the starts of two requests in another order than that in which it sends them.
 _MOST_OVERTAKING = 2000
 _OVERTAKEN_QUANTILE = 0.99
@@ -72,7 +72,7 @@ class SingleRequests:
     say_which: bool
 
     def spread(self, law: Scaling) -> Floats:
-        """Of the service times, as in `Service`."""
+        """The spread of the service times, as in `Service`."""
         return spread_of(np.concatenate([_work(level.alone_us(law)) for level in self._unqueued(law)]))
 
     def begun_among(self, law: Scaling) -> int:
@@ -108,7 +108,7 @@ def _dependence(work: Floats, others: Floats) -> float:
     Wald's statistic for both slopes of a regression within levels, with standard errors that hold where variances
     differ (H. White, 1980).
     """
-    # Of a number that is the same everywhere, the slope is 0.
+    # A number that is the same everywhere has the slope 0.
     inverse = np.linalg.pinv(others.T @ others)
     slopes = inverse @ (others.T @ (work - 1))
     weighted = others * (work - 1 - others @ slopes)[:, np.newaxis]
@@ -119,7 +119,10 @@ def _dependence(work: Floats, others: Floats) -> float:
 def single_requests(
     rows: Columns, levels: Sequence[Integers], streams: Sequence[Stream], replicas: int
 ) -> SingleRequests:
-    """Of the rows of each level, from the lightest. Where none found no other, good answers of the lightest level."""
+    """The single requests among the rows of each level, from the lightest.
+
+    Where no request found no other, they are good answers of the lightest level.
+    """
     names_replica = len(streams) == replicas
     overtaken = _overtaken(rows, streams) if names_replica else 0
     found = np.zeros(rows.ok.size, dtype=np.int64)
