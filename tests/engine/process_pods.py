@@ -25,7 +25,7 @@ Json = dict[str, Any]
 _STDOUT, _STDERR, _STATUS = b"\x01", b"\x02", b"\x03"
 
 
-# Of the container of a server's pod that only says that it is ready.
+# The status of a container in a server's pod that only says that it is ready.
 _READY = {"ready": True, "restartCount": 0, "state": {"running": {}}}
 
 

@@ -32,7 +32,7 @@ def marked(stack):
 
 def ours():
     """The processes that the updates of this module have left."""
-    return [each for each in psutil.process_iter() if environment_of(each).get(MARK)]
+    return [process for process in psutil.process_iter() if environment_of(process).get(MARK)]
 
 
 def environment_of(process):

@@ -132,7 +132,7 @@ def test_a_component_provider_in_python_is_run_and_ended(project: Project):
     assert status == 0, said
     assert "parts:index:Part" in said
     plugin = str(project.folder / "plugin")
-    assert not [each for each in psutil.process_iter(["cmdline"]) if plugin in (each.info["cmdline"] or [])]
+    assert not [process for process in psutil.process_iter(["cmdline"]) if plugin in (process.info["cmdline"] or [])]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_up_serves_measures_prices_and_says_so(stack, first_up):
     assert outputs["details"] == f"shapebench show {run.run_id} --results {stack.results}"
 
 
-# Of a load test.
+# The progress line of a load test.
 PROGRESS = r"\d+/\d+ s hold, \d+\.\d/s, p99 \d+ ms, 0 failed"
 
 
@@ -75,11 +75,11 @@ def test_up_ends_in_a_summary_and_waits_in_one_line(stack, first_up):
 def test_the_manifest_says_what_machine_served_and_asked(stack):
     (run,) = stack.runs()
     (server,) = run.replicas
-    told = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines())
-    told = {name.strip(): value.strip() for name, value in told.items()}
-    assert server.cpu_model == told["model name"]
-    assert server.cpu_vendor == told["vendor_id"]
-    family, model, stepping = (told[name] for name in ("cpu family", "model", "stepping"))
+    cpuinfo = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines())
+    cpuinfo = {name.strip(): value.strip() for name, value in cpuinfo.items()}
+    assert server.cpu_model == cpuinfo["model name"]
+    assert server.cpu_vendor == cpuinfo["vendor_id"]
+    family, model, stepping = (cpuinfo[name] for name in ("cpu family", "model", "stepping"))
     assert server.cpu_signature == f"family {family}, model {model}, stepping {stepping}"
     assert (server.name, server.node, server.kernel) == ("server", os.uname().nodename, os.uname().release)
     assert run.generator.machine.model_dump() == server.model_dump(exclude={"name"})

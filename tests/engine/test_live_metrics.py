@@ -116,7 +116,7 @@ def test_the_figures_of_the_stored_run_are_those_of_the_stacks_outputs(
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
 def test_each_query_of_the_dashboard_finds_the_run(query: str, watched: Watched, server: Prometheus) -> None:
-    # Of a search alone; the other queries name metrics that each run has.
+    # Only a search has a capacity; the other queries name metrics that each run has.
     if "capacity" in query:
         assert server.ask(of_dashboard(query)) == []
         query = query.replace("capacity", "goodput")
@@ -126,13 +126,15 @@ def test_each_query_of_the_dashboard_finds_the_run(query: str, watched: Watched,
 
 
 def test_the_variables_of_the_dashboard_ask_for_labels_that_are_there(watched: Watched, server: Prometheus) -> None:
-    asked = [each["query"]["query"] for each in DASHBOARD["templating"]["list"] if each["type"] == "query"]
-    assert len(asked) == 2
-    for query in asked:
+    queries = [
+        variable["query"]["query"] for variable in DASHBOARD["templating"]["list"] if variable["type"] == "query"
+    ]
+    assert len(queries) == 2
+    for query in queries:
         found = re.fullmatch(r"label_values\((.*), (\w+)\)", query)
         assert found
         series = server.ask(of_dashboard(found[1]))
-        assert {each["metric"][found[2]] for each in series} <= {watched.run.stack, watched.run.run_id}
+        assert {sample["metric"][found[2]] for sample in series} <= {watched.run.stack, watched.run.run_id}
         assert series
 
 

@@ -54,11 +54,13 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     where = ("--model", "gs://models/resnet", "--namespace", NAMESPACE, "--out", str(folder / "out"))
     result = CliRunner().invoke(app, ("manifests", *DAY, *where, "--results", store))
     assert result.exit_code == 0, result.output
-    return [each for file in sorted((folder / "out").iterdir()) for each in yaml.safe_load_all(file.read_text())]
+    return [
+        document for file in sorted((folder / "out").iterdir()) for document in yaml.safe_load_all(file.read_text())
+    ]
 
 
 def test_a_real_api_server_takes_every_object(cluster: dynamic.DynamicClient, written: list[dict[str, Any]]) -> None:
-    kinds = [each["kind"] for each in written]
+    kinds = [document["kind"] for document in written]
     assert sorted(kinds) == [
         *("ComputeClass", "ConfigMap", "Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget"),
         *("Service", "Service", "ServiceAccount"),
@@ -81,8 +83,8 @@ def test_the_api_server_would_have_refused_a_field_that_there_is_not(
 def test_the_strictest_level_of_pod_security_takes_the_pods(
     cluster: dynamic.DynamicClient, written: list[dict[str, Any]]
 ) -> None:
-    [deployment] = [each for each in written if each["kind"] == "Deployment"]
-    [account] = [each for each in written if each["kind"] == "ServiceAccount"]
+    [deployment] = [document for document in written if document["kind"] == "Deployment"]
+    [account] = [document for document in written if document["kind"] == "ServiceAccount"]
     applied(cluster, account)
     template = deployment["spec"]["template"]
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one", "namespace": NAMESPACE}}

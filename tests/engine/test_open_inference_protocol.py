@@ -53,7 +53,7 @@ class Served:
         assert self.counted_at
         with urllib.request.urlopen(self.counted_at, timeout=10) as answer:
             page = answer.read().decode()
-        return int(sum(float(each) for each in re.findall(rf"^{self.counter}{{\S* (\S+)$", page, re.MULTILINE)))
+        return int(sum(float(value) for value in re.findall(rf"^{self.counter}{{\S* (\S+)$", page, re.MULTILINE)))
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_a_server_says_itself_what_its_model_takes(served: Served) -> None:
         }
     )
     found = served_model(settings)
-    assert {(each.name, each.dtype, each.shape) for each in found.model.inputs} == {
+    assert {(tensor.name, tensor.dtype, tensor.shape) for tensor in found.model.inputs} == {
         ("x", "float32", (None, 3)),
         ("text", STRING, (None,)),
     }
@@ -184,7 +184,7 @@ def generated(
 def by_triton(python: Path, served: Served, encoding: str) -> dict[str, Any]:
     requests = [{"x": ("FP32", x.tolist()), "text": ("BYTES", texts)} for x, texts in zip(NUMBERS, TEXTS, strict=True)]
     address = (served.grpc_url if encoding == "grpc" else served.url).partition("://")[2]
-    asked = subprocess.run(
+    completed = subprocess.run(
         [str(python), str(HERE / "triton_client.py"), address, "scores", encoding],
         input=json.dumps(requests),
         capture_output=True,
@@ -192,8 +192,8 @@ def by_triton(python: Path, served: Served, encoding: str) -> dict[str, Any]:
         check=False,
         timeout=60,
     )
-    assert asked.returncode == 0, asked.stderr
-    found: dict[str, Any] = json.loads(asked.stdout)
+    assert completed.returncode == 0, completed.stderr
+    found: dict[str, Any] = json.loads(completed.stdout)
     return found
 
 
@@ -222,10 +222,10 @@ def test_the_generator_and_tritons_client_get_the_same_answers(
     if served.counted_at:
         # Each request was sent once before the test.
         assert served.count() - counted == len(ok) + len(NUMBERS)
-    asked = by_triton(python, served, encoding)
-    assert asked["ready"]
-    assert asked["tensors"] == {"x": "FP32", "text": "BYTES", "scores": "FP32", "label": "BYTES"}
-    for right, ours, theirs in zip(expected(), answers, asked["answers"], strict=True):
+    reported = by_triton(python, served, encoding)
+    assert reported["ready"]
+    assert reported["tensors"] == {"x": "FP32", "text": "BYTES", "scores": "FP32", "label": "BYTES"}
+    for right, ours, theirs in zip(expected(), answers, reported["answers"], strict=True):
         np.testing.assert_allclose(np.reshape(ours["scores"].values, ours["scores"].shape), right["scores"], rtol=1e-6)
         np.testing.assert_allclose(theirs["scores"], right["scores"], rtol=1e-6)
         assert [value.decode() for value in ours["label"].values] == theirs["label"] == right["label"]

@@ -48,7 +48,9 @@ class Repository:
     def _environment(self) -> dict[str, str]:
         # Neither this checkout's Python nor its modules.
         kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
-        folders = [each for each in os.environ["PATH"].split(":") if not Path(each).is_relative_to(ROOT / ".venv")]
+        folders = [
+            folder for folder in os.environ["PATH"].split(":") if not Path(folder).is_relative_to(ROOT / ".venv")
+        ]
         return kept | {
             "PATH": ":".join((str(ROOT / ".tools/bin"), *folders)),
             "PULUMI_BACKEND_URL": f"file://{self.folder}",
@@ -153,11 +155,11 @@ def test_an_update_measures_the_service_and_stores_the_run_in_the_repository(
 def test_nothing_is_measured_again_until_an_input_changes(
     repository: Repository, service: Service, measured: dict[str, Any]
 ) -> None:
-    asked = service.asked
+    requests_before = service.asked
     assert repository.must_up(url=service.url, rerun="first")["runId"] == measured["runId"]
-    assert service.asked == asked
+    assert service.asked == requests_before
     assert repository.must_up(url=service.url, rerun="second")["runId"] != measured["runId"]
-    assert service.asked > asked
+    assert service.asked > requests_before
 
 
 def test_a_service_that_is_not_there_is_one_clear_error(repository: Repository) -> None:

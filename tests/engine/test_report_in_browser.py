@@ -52,7 +52,7 @@ def opened(request, browser, report):
     heard = []
     page.on("console", lambda message: heard.append(message.text))
     page.on("pageerror", lambda error: heard.append(str(error)))
-    page.on("request", lambda asked: heard.append(asked.url) if asked.url != report.as_uri() else None)
+    page.on("request", lambda sent: heard.append(sent.url) if sent.url != report.as_uri() else None)
     page.goto(report.as_uri())
     yield page, heard
     context.close()

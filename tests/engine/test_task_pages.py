@@ -19,7 +19,7 @@ from tools.pins import ROOT
 AFTER_A_SEARCH = "# only after a capacity search"
 TWO_STORES = "# only with two results stores"
 WITH_MONEY = "# only with a Google Cloud project: it costs money"
-# Of each page that measures: two nodes of eight vCPUs each, in the order of what a prediction costs.
+# The machines of each page that measures: two nodes of eight vCPUs each, in the order of what a prediction costs.
 MACHINES = {
     "docs/tasks/n2-or-c4.md": {"c4-highcpu-8": 60.0, "n2-highcpu-8": 30.0},
     "docs/tasks/which-machine.md": {"n4d-highcpu-8": 60.0, "c4d-highcpu-8": 50.0, "c3d-highcpu-8": 35.0},

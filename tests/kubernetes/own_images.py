@@ -18,7 +18,7 @@ class OwnImages(NamedTuple):
     openvino: Image
     generator: Image
     resnet_digest: str
-    """Of the model that a stack with random weights exports."""
+    """The digest of the model that a stack with random weights exports."""
 
     def settings(self, namespace: str, model: str = "resnet", memory_mib: int = 3072) -> dict[str, Any]:
         """Those of the platform `kubernetes`, with the model in the image and room for several servers on the node."""

@@ -39,9 +39,9 @@ def write_store(folder: Path, images: OwnImages) -> str:
 
 def test_the_fleet_starts_and_answers(api: client.ApiClient, images: OwnImages, tmp_path: Path) -> None:
     model = f"/models/{images.resnet_digest}/resnet"
-    asked = ("--peak", "60", "--night", "1", "--p99", "500ms", "--model", model, "--results")
+    options = ("--peak", "60", "--night", "1", "--p99", "500ms", "--model", model, "--results")
     where = ("--name", "photos", "--namespace", NAMESPACE, "--out", str(tmp_path / "out"))
-    result = CliRunner().invoke(app, ("manifests", *asked, write_store(tmp_path / "store", images), *where))
+    result = CliRunner().invoke(app, ("manifests", *options, write_store(tmp_path / "store", images), *where))
     assert result.exit_code == 0, result.output
     core, apps = client.CoreV1Api(api), client.AppsV1Api(api)
     core.create_namespace(

@@ -21,13 +21,14 @@ from tests.support.node.single_node import SingleNode
 
 NAMESPACE = "replay-on-a-node"
 MODEL, NODES = "table", 3
-# Of many instances, so that the servers compute most of what a request takes, and the generator's core is no limit.
+# The request has many instances, so that the servers compute most of what it takes, and the generator's core is no
+# limit.
 REQUEST = {"instances": 400 * [{"age": [40.0], "income": [0.0, 1.0, 2.0, 3.0], "country": [7]}]}
 SEARCH = {"profile": "capacity", "lowestRps": 2, "highestRps": 1000, "precision": 0.1, "durationS": 90}
-# Of all vCPUs of a node, of which a pod may use an eighth.
+# The target is a share of all vCPUs of a node, of which a pod may use an eighth.
 TARGET_PERCENT, CPU_LIMIT = 7, 0.25
 LIMIT = "400ms"
-# Of what one server certainly carries: for a minute and a half more than it does, then little.
+# Shares of what one server certainly carries: for a minute and a half more than that, then little.
 CURVE, DURATION_S = (0.3, 1.8, 1.8, 0.3, 0.3, 0.3), 300
 
 
@@ -94,5 +95,5 @@ def test_servers_come_with_the_load_and_go_with_it(stack: Stack, replay: Manifes
 def test_a_replay_is_not_ranked_and_says_nothing_of_the_capacity(stack: Stack, replay: Manifest) -> None:
     command = ("verdict", "--p95", LIMIT, "--results", str(stack.results), "--json")
     found = json.loads(CliRunner().invoke(app, command).stdout)
-    [[reason]] = [each["reasons"] for each in found["excluded"] if each["run_id"] == replay.run_id]
+    [[reason]] = [excluded["reasons"] for excluded in found["excluded"] if excluded["run_id"] == replay.run_id]
     assert "traffic along a curve says nothing about the capacity" in reason

@@ -27,10 +27,10 @@ def stack(node: SingleNode, images: OwnImages, tmp_path_factory: pytest.TempPath
 
 
 def ids(api: client.ApiClient) -> tuple[set[str], set[str]]:
-    """Of the namespace and its Services, and of the pods."""
+    """The ids of the namespace and its Services, and those of the pods."""
     core = client.CoreV1Api(api)
     kept = [core.read_namespace(NAMESPACE), *core.list_namespaced_service(NAMESPACE).items]
-    return {each.metadata.uid for each in kept}, {
+    return {resource.metadata.uid for resource in kept}, {
         item.metadata.uid for item in core.list_namespaced_pod(NAMESPACE).items
     }
 

@@ -171,8 +171,8 @@ def test_recorded_requests_reach_the_pod_as_they_are_and_are_sent_in_turn(
     stack: Stack, api: client.ApiClient, over_rest_on_schedule: Manifest, recorded: list[bytes]
 ) -> None:
     sent = {
-        each["values"]: each["counts"]
-        for each in pc.value_counts(rows_of(stack, over_rest_on_schedule)["request_bytes"]).to_pylist()
+        counted["values"]: counted["counts"]
+        for counted in pc.value_counts(rows_of(stack, over_rest_on_schedule)["request_bytes"]).to_pylist()
     }
     assert sent.keys() == {len(body) for body in recorded}
     assert max(sent.values()) - min(sent.values()) <= 2, "two of each length"
@@ -186,12 +186,15 @@ def test_over_grpc_both_servers_have_their_half(
     addresses = {f"{pod.status.pod_ip}:8500" for pod in pods(api, SERVER_LABELS)}
     assert len(addresses) == REPLICAS
     of_users, on_schedule = (
-        {each["values"]: each["counts"] for each in pc.value_counts(rows_of(stack, run)["backend"]).to_pylist()}
+        {
+            counted["values"]: counted["counts"]
+            for counted in pc.value_counts(rows_of(stack, run)["backend"]).to_pylist()
+        }
         for run in (over_grpc, over_grpc_on_schedule)
     )
     assert of_users.keys() == on_schedule.keys() == addresses
-    # Of the users' few, those that one server had not answered when the test ended are no rows: only a schedule's
-    # requests are all answered.
+    # Users send few requests, and those that one server had not answered when the test ended are no rows: only a
+    # schedule's requests are all answered.
     assert min(on_schedule.values()) >= 0.4 * sum(on_schedule.values()), on_schedule
 
 
@@ -202,7 +205,7 @@ def test_two_processes_of_one_pod_and_two_pods_play_a_schedule_together(
     run: Manifest = request.getfixturevalue(which)
     assert (run.generator.processes, len(run.generator.nodes)) == (2, pods)
     rows = rows_of(stack, run)
-    counts = {each["values"]: each["counts"] for each in pc.value_counts(rows["worker"]).to_pylist()}
+    counts = {counted["values"]: counted["counts"] for counted in pc.value_counts(rows["worker"]).to_pylist()}
     assert counts.keys() == {"locust-0", "locust-1"}
     assert abs(counts["locust-0"] - counts["locust-1"]) <= 1, "every other request"
     due_us = np.sort(rows["intended_start"].cast(pa.int64()).to_numpy())
@@ -234,9 +237,9 @@ def test_what_every_replica_and_the_others_on_its_node_used_is_known_throughout_
             # An answer takes a few milliseconds of CPU.
             assert values.mean()["cpu_cores"] * span_s > 0.0005 * requests_by_replica(recorded)[server]
             assert 1e8 < values.max()["memory_bytes"] < 3072 * 2**20
-            asked = samples[samples["subject"] == "generator"]["at"]
-            assert own["at"].min() < asked.max()
-            assert own["at"].max() > asked.min()
+            generator_at = samples[samples["subject"] == "generator"]["at"]
+            assert own["at"].min() < generator_at.max()
+            assert own["at"].max() > generator_at.min()
             used = own.pivot_table(index="at", columns="quantity", values="value").dropna(subset=["cpu_cores"])
             assert (used["cpu_cores"] + used["other_cpu_cores"]).max() < 1.05 * cores
             assert 1e8 < used["other_memory_bytes"].min() <= used["other_memory_bytes"].max() < memory_bytes

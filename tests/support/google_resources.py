@@ -37,7 +37,9 @@ def disk(name: str, its_labels: dict[str, str], **more: Any) -> dict[str, Json]:
 
 
 def bucket(name: str, its_labels: dict[str, str], *objects: str) -> dict[str, Json]:
-    in_bucket = {f"storage/b/{name}/o/{each}": {"name": each, "generation": "1"} for each in objects}
+    in_bucket = {
+        f"storage/b/{name}/o/{object_name}": {"name": object_name, "generation": "1"} for object_name in objects
+    }
     document = {"name": name, "labels": its_labels, "location": "US-CENTRAL1", "timeCreated": when(5 * DAY)}
     return {f"storage/b/{name}": document} | in_bucket
 
@@ -45,7 +47,7 @@ def bucket(name: str, its_labels: dict[str, str], *objects: str) -> dict[str, Js
 def network(its_labels: dict[str, str], suffix: str = "1a2b3c4", **more: Any) -> dict[str, Json]:
     """A network with its subnetwork and router, each holding the network."""
     document = {"description": as_description(its_labels), "creationTimestamp": when(5 * DAY)} | more
-    vpc, subnet, router = (f"gke-network-{each}-{suffix}" for each in ("vpc", "subnet", "router"))
+    vpc, subnet, router = (f"gke-network-{kind}-{suffix}" for kind in ("vpc", "subnet", "router"))
     path = f"{COMPUTE}/global/networks/{vpc}"
     return {
         path: {"name": vpc} | document,

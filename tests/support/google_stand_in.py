@@ -24,7 +24,7 @@ from tests.support.loopback import serve_http
 Json = dict[str, Any]
 Query = dict[str, list[str]]
 PROJECT, REGION, ZONE = "acme", "us-central1", "us-central1-a"
-# Of projects.get, where it is text.
+# The answer to projects.get has it as text.
 PROJECT_NUMBER = "123456789012"
 
 _LARGE = (1000.0, 0.0)
@@ -35,7 +35,7 @@ _REGIONAL = ("CPUS", "E2_CPUS", "INSTANCES", "SSD_TOTAL_GB", "IN_USE_ADDRESSES",
 _OF_PROJECT = ("CPUS_ALL_REGIONS", "NETWORKS", "SUBNETWORKS", "ROUTERS")
 
 
-# Of the exchange of a token: https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token
+# The exchange of a token: https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token
 _TOKEN_PATH = "/sts/v1/token"
 _TOKEN = {
     "access_token": "ya29.of-the-stand-in",
@@ -156,7 +156,7 @@ class GoogleStandIn:
         return {"name": region, "quotas": _quotas(self.regional)}
 
     def _below(self, pattern: str) -> list[Json]:
-        return [each for path, each in self.resources.items() if re.fullmatch(pattern, path)]
+        return [resource for path, resource in self.resources.items() if re.fullmatch(pattern, path)]
 
     def _aggregated(self, plural: str, query: Query) -> Json:
         """Resources grouped by zone and region; a page holds some of the groups, an empty one has a warning."""
@@ -172,9 +172,9 @@ class GoogleStandIn:
             raise RefusedError(404, f"The resource '{path}' was not found")
         # A bucket with objects, or anything that another resource names in `holds`.
         users = [
-            each
-            for each, resource in self.resources.items()
-            if path in resource.get("holds", ()) or each.startswith(f"{path}/o/")
+            user
+            for user, resource in self.resources.items()
+            if path in resource.get("holds", ()) or user.startswith(f"{path}/o/")
         ]
         if users:
             raise RefusedError(400, f"The resource '{path}' is already being used by '{users[0]}'")

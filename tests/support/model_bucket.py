@@ -69,7 +69,9 @@ class ModelBucket:
         if not rest:
             # https://cloud.google.com/storage/docs/json_api/v1/objects/list: also where nothing matches.
             every = [*self.listed, *self._named(bucket)]
-            matching = [each for each in every if each["name"].startswith(query["prefix"][0])]
+            matching = [
+                bucket_object for bucket_object in every if bucket_object["name"].startswith(query["prefix"][0])
+            ]
             begin = int(query.get("pageToken", ["0"])[0])
             more = {"nextPageToken": str(begin + _PAGE)} if matching[begin + _PAGE :] else {}
             return 200, {"kind": "storage#objects"} | (

@@ -73,7 +73,9 @@ class PodProcesses:
         self._last_status: Json | None = None
         self.address = new_address()
         self._stopped = threading.Event()
-        self._containers = {each["name"]: each for each in [*spec["initContainers"], *spec["containers"]]}
+        self._containers = {
+            container["name"]: container for container in [*spec["initContainers"], *spec["containers"]]
+        }
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -163,17 +165,17 @@ class PodProcesses:
             return self._last_status
         init, main = self._spec["initContainers"], self._spec["containers"]
         codes = {name: process.poll() for name, process in self._running.copy().items()}
-        ended = [codes.get(each["name"]) for each in main]
-        failed = any(codes.get(each["name"]) for each in [*init, *main])
+        ended = [codes.get(container["name"]) for container in main]
+        failed = any(codes.get(container["name"]) for container in [*init, *main])
         phase = "Pending" if ended == [None] * len(main) and main[0]["name"] not in codes else "Running"
-        if None not in ended or any(codes.get(each["name"]) for each in init):
+        if None not in ended or any(codes.get(container["name"]) for container in init):
             phase = "Failed" if failed else "Succeeded"
         return {
             "phase": phase,
             "podIP": self.address,
             "podIPs": [{"ip": self.address}],
-            "initContainerStatuses": [self._status_of(each, codes) for each in init],
-            "containerStatuses": [self._status_of(each, codes) for each in main],
+            "initContainerStatuses": [self._status_of(container, codes) for container in init],
+            "containerStatuses": [self._status_of(container, codes) for container in main],
         }
 
     def _status_of(self, container: Json, codes: dict[str, int | None]) -> Json:
@@ -229,8 +231,10 @@ class PodProcesses:
 
     def _variables(self, container: Json) -> dict[str, str]:
         given = {
-            each["name"]: self._here(each["value"]) if "value" in each else self._field(each["valueFrom"])
-            for each in container["env"]
+            variable["name"]: self._here(variable["value"])
+            if "value" in variable
+            else self._field(variable["valueFrom"])
+            for variable in container["env"]
         }
         return {"PATH": os.defpath} | given
 
@@ -295,14 +299,14 @@ class ServerPodProcess(ServerProcess):
         files.mkdir(parents=True)
         for name, content in (item for config_map in config_maps.values() for item in config_map.items()):
             (files / name).write_bytes(content)
-        (mounted,) = (each["mountPath"] for each in container["volumeMounts"] if each["name"] == "config")
+        (mounted,) = (mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "config")
         flags = [flag.replace(mounted, str(files)) for flag in container["args"]]
         self._log = folder / "server.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL",
                  sys.executable, "-m", "serving.server", f"--bind_address={address}", *flags],
-                env=os.environ | {each["name"]: each["value"] for each in container.get("env", [])},
+                env=os.environ | {variable["name"]: variable["value"] for variable in container.get("env", [])},
                 cwd=CHECKOUT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

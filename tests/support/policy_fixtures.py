@@ -24,8 +24,8 @@ def fixtures(rule: str, colour: str) -> list[Fixture]:
     """The green or red fixtures of a rule. The first red one can be registered with the real engine."""
     content = yaml.safe_load((_FOLDER / f"{rule}.yaml").read_text())
     return [
-        Fixture(_resource(each, f"{rule}-{colour}-{number}"), each.get("says"))
-        for number, each in enumerate(content[colour])
+        Fixture(_resource(declared, f"{rule}-{colour}-{number}"), declared.get("says"))
+        for number, declared in enumerate(content[colour])
     ]
 
 

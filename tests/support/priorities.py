@@ -15,7 +15,7 @@ class TwoPriorities(LoadFileScheduling):
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         has_low_priority = node.gateway.spec.nice is not None
-        module = next((each for each in self.workqueue if each.startswith(_IN_TIME) != has_low_priority), None)
+        module = next((path for path in self.workqueue if path.startswith(_IN_TIME) != has_low_priority), None)
         if module is not None:
             self.workqueue.move_to_end(module, last=False)
         elif has_low_priority:

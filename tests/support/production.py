@@ -42,7 +42,7 @@ def production_store(folder: Path) -> str:
 
 def _samples(manifest: Manifest, cores: float) -> pa.Table:
     quantities = (("cpu_cores", cores), ("most_cores", float(manifest.shape.vcpus)), ("memory_bytes", 1e9))
-    subjects = [f"serving-{each}" for each in range(manifest.serving.replicas)]
+    subjects = [f"serving-{number}" for number in range(manifest.serving.replicas)]
     return pa.Table.from_pylist(
         [
             {"at": STARTED_AT + timedelta(seconds=second), "subject": subject, "quantity": quantity, "value": value}

@@ -62,8 +62,8 @@ class Requests(NamedTuple):
     memory_mib: int
 
 
-# Of every node with Dataplane V2, Workload Identity and NodeLocal DNSCache: those of the node of GKE 1.36.3 above,
-# without Calico and kube-proxy, whose place Dataplane V2 takes.
+# The daemons of every node with Dataplane V2, Workload Identity and NodeLocal DNSCache: those of the node of GKE 1.36.3
+# above, without Calico and kube-proxy, whose place Dataplane V2 takes.
 DAEMONS = {
     # CPU: DaemonSets of a Dataplane V2 cluster, listed by priority in public Sysdig notes. Memory on GKE was not found;
     # this is what Google Distributed Cloud of 2023 documents.
@@ -78,7 +78,7 @@ DAEMONS = {
     # With Managed Prometheus only; a node of GKE 1.29.6 lists 5m and 36M.
     "gmp-system/collector": Requests(5, 35),
 }
-# Of one node or another. cryptnono/cryptnono issue 34 on GitHub, GKE 1.29: two kube-dns on one node of 2 vCPUs.
+# It runs on one node or another. cryptnono/cryptnono issue 34 on GitHub, GKE 1.29: two kube-dns on one node of 2 vCPUs.
 KUBE_DNS = Requests(260, 110)
 
 

@@ -22,8 +22,8 @@ def write_saved_model(folder: Path, signatures: Mapping[str, Mapping[str, Tensor
     for name, inputs in signatures.items():
         signature = graph.signature_def.add(key=name).value
         for tensors, declared in ((inputs, signature.inputs), (ANSWER, signature.outputs)):
-            for each, tensor in tensors.items():
-                _declare(declared.add(key=each).value, *tensor)
+            for tensor_name, tensor in tensors.items():
+                _declare(declared.add(key=tensor_name).value, *tensor)
     folder.mkdir(parents=True)
     (folder / GRAPH).write_bytes(model.SerializeToString())
     return folder

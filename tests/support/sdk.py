@@ -21,7 +21,7 @@ def _getter(resource: Any, path: str) -> Any:
     for part in path.split("."):
         if resource is Mapping:
             return getter
-        getters = (each.fget for each in vars(resource).values() if isinstance(each, property))
+        getters = (member.fget for member in vars(resource).values() if isinstance(member, property))
         getter = next((getter for getter in getters if getattr(getter, "_pulumi_name", None) == part), None)
         if getter is None:
             return None
@@ -31,7 +31,7 @@ def _getter(resource: Any, path: str) -> Any:
 
 def _inner(hint: Any) -> Any:
     """The class below outputs, options and lists; Mapping for a map."""
-    arguments = [each for each in get_args(hint) if each is not NoneType]
+    arguments = [argument for argument in get_args(hint) if argument is not NoneType]
     if not arguments or get_origin(hint) is Mapping:
         return get_origin(hint) or hint
     return _inner(arguments[0])

@@ -26,7 +26,7 @@ def served() -> Iterator[RefusingProxy]:
 @pytest.fixture(scope="module", autouse=True)
 def uri(served: RefusingProxy, stack: Stack) -> str:
     stack.config["results"] = served.uri("prefix")
-    # Of one user, so that it saturates no server: what the run says of the capacity then hangs on no machine's speed.
+    # One user saturates no server, so what the run says of the capacity does not depend on a machine's speed.
     stack.config["load"] = SMOKE | {"users": 1}
     return served.uri("prefix")
 

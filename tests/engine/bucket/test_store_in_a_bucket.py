@@ -117,7 +117,7 @@ def puts(proxy: RefusingProxy) -> int:
 
 
 def test_an_upload_that_breaks_off_leaves_no_object(proxy: RefusingProxy):
-    """Of several requests for one file only the first arrives."""
+    """Only the first of several requests for one file arrives."""
     store = ResultsStore(proxy.uri("broken"), retry_s=1)
     run_id = new_run_id()
     proxy.refuse = lambda method, _: 503 if method == "PUT" and puts(proxy) > 1 else None

@@ -77,27 +77,27 @@ class Answer:
     planned: bool = False
     """Known before the resource is made."""
 
-    def of(self, asked: Asked) -> Any:
-        return self.value(asked) if callable(self.value) else copy.deepcopy(self.value)
+    def of(self, resource: Asked) -> Any:
+        return self.value(resource) if callable(self.value) else copy.deepcopy(self.value)
 
 
 def as_read(answers: tuple[Answer, ...], inputs: Properties) -> Properties:
     """The inputs as the provider reads them back."""
-    asked = Asked(inputs, "", Place("", "", ""))
+    resource = Asked(inputs, "", Place("", "", ""))
     changed = {
-        answer.path: answer.of(asked)
+        answer.path: answer.of(resource)
         for answer in answers
         if answer.in_place and inputs.get(answer.path, UNKNOWN) != UNKNOWN
     }
     return copy.deepcopy(inputs) | changed
 
 
-def apply(answers: tuple[Answer, ...], asked: Asked) -> Properties:
+def apply(answers: tuple[Answer, ...], resource: Asked) -> Properties:
     """The inputs with each answer in its place. A field of a block that is not there is left out."""
-    properties = as_read(answers, asked.inputs)
+    properties = as_read(answers, resource.inputs)
     for answer in answers:
         block, name = _block(properties, answer.path)
-        if block is not None and block.get(name) is None and (value := answer.of(asked)) is not None:
+        if block is not None and block.get(name) is None and (value := answer.of(resource)) is not None:
             block[name] = value
     return properties
 
@@ -115,11 +115,11 @@ def apply_unknown(answers: tuple[Answer, ...], inputs: Properties) -> Properties
 def labels_of(field: str) -> tuple[Answer, ...]:
     """All labels of a resource whose declared ones are in `field`: the engine's provider adds its own."""
 
-    def labels(asked: Asked) -> Any:
-        declared = asked.inputs.get(field) or {}
+    def labels(resource: Asked) -> Any:
+        declared = resource.inputs.get(field) or {}
         return declared | {"goog-pulumi-provisioned": "true"} if isinstance(declared, dict) else declared
 
-    return tuple(Answer(each, labels, Source.PROVIDER, planned=True) for each in ("effectiveLabels", "pulumiLabels"))
+    return tuple(Answer(path, labels, Source.PROVIDER, planned=True) for path in ("effectiveLabels", "pulumiLabels"))
 
 
 def _block(properties: Properties, path: str) -> tuple[Properties | None, str]:
@@ -130,9 +130,9 @@ def _block(properties: Properties, path: str) -> tuple[Properties | None, str]:
     return (block if isinstance(block, dict) else None), name
 
 
-def by_address(asked: Asked) -> bool:
+def by_address(resource: Asked) -> bool:
     """Whether the control plane has an IP address: the API's default."""
-    endpoints = asked.inputs.get("controlPlaneEndpointsConfig") or {}
+    endpoints = resource.inputs.get("controlPlaneEndpointsConfig") or {}
     return bool((endpoints.get("ipEndpointsConfig") or {"enabled": True}).get("enabled"))
 
 
@@ -149,5 +149,5 @@ def short(text: str) -> str:
     return b64encode(digest(text)[:9].encode()).decode()
 
 
-def project_of(asked: Asked) -> str:
-    return asked.inputs.get("project") or asked.place.project
+def project_of(resource: Asked) -> str:
+    return resource.inputs.get("project") or resource.place.project

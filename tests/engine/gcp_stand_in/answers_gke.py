@@ -23,57 +23,57 @@ _DEFAULT_SCOPES = ("devstorage.read_only", "logging.write", "monitoring", "servi
                    "servicecontrol", "trace.append")  # fmt: skip
 
 
-def _zone(asked: Asked) -> str:
-    return asked.inputs.get("location") or asked.place.zone
+def _zone(resource: Asked) -> str:
+    return resource.inputs.get("location") or resource.place.zone
 
 
-def _dns_name(asked: Asked) -> str:
+def _dns_name(resource: Asked) -> str:
     """Reaches the tests' API server where it is the cluster's endpoint, nothing where addresses are on."""
-    if not by_address(asked):
-        return asked.place.control_plane.get("address", "")
-    return f"gke-{digest(asked.identity)[:36]}-{_PROJECT_NUMBER}.{_zone(asked)}.gke.goog"
+    if not by_address(resource):
+        return resource.place.control_plane.get("address", "")
+    return f"gke-{digest(resource.identity)[:36]}-{_PROJECT_NUMBER}.{_zone(resource)}.gke.goog"
 
 
-def _address(asked: Asked) -> str:
-    return asked.place.control_plane.get("address", "") if by_address(asked) else ""
+def _address(resource: Asked) -> str:
+    return resource.place.control_plane.get("address", "") if by_address(resource) else ""
 
 
-def _endpoints(asked: Asked) -> Properties:
+def _endpoints(resource: Asked) -> Properties:
     return {
         "dnsEndpointConfig": {
             "allowExternalTraffic": False,
             "enableK8sCertsViaDns": False,
             "enableK8sTokensViaDns": False,
-            "endpoint": _dns_name(asked),
+            "endpoint": _dns_name(resource),
         },
         "ipEndpointsConfig": {"enabled": True},
     }
 
 
-def _private_cluster(asked: Asked) -> Properties:
+def _private_cluster(resource: Asked) -> Properties:
     return {
-        "enablePrivateEndpoint": not by_address(asked),
+        "enablePrivateEndpoint": not by_address(resource),
         "enablePrivateNodes": False,
         "masterGlobalAccessConfig": {"enabled": False},
         "masterIpv4CidrBlock": "",
         "peeringName": "",
-        "privateEndpoint": _PRIVATE_ADDRESS if by_address(asked) else "",
+        "privateEndpoint": _PRIVATE_ADDRESS if by_address(resource) else "",
         "privateEndpointSubnetwork": "",
-        "publicEndpoint": _address(asked),
+        "publicEndpoint": _address(resource),
     }
 
 
 def _private(field: str) -> Any:
-    return lambda asked: _private_cluster(asked)[field]
+    return lambda resource: _private_cluster(resource)[field]
 
 
-def _group(asked: Asked, collection: str) -> list[str]:
-    zone = f"{COMPUTE}/projects/{project_of(asked)}/zones/{_zone(asked)}"
-    return [f"{zone}/{collection}/gke-{digest(asked.identity)[:8]}-grp"]
+def _group(resource: Asked, collection: str) -> list[str]:
+    zone = f"{COMPUTE}/projects/{project_of(resource)}/zones/{_zone(resource)}"
+    return [f"{zone}/{collection}/gke-{digest(resource.identity)[:8]}-grp"]
 
 
-def _subnetwork(asked: Asked) -> str:
-    return f"projects/{project_of(asked)}/regions/{asked.place.region}/subnetworks/nodes"
+def _subnetwork(resource: Asked) -> str:
+    return f"projects/{project_of(resource)}/regions/{resource.place.region}/subnetworks/nodes"
 
 
 CLUSTER = (
@@ -93,7 +93,7 @@ CLUSTER = (
     Answer("defaultSnatStatus", {"disabled": False}, Source.RECORDING_2025),
     Answer("deletionPolicy", "DELETE", Source.PROVIDER),
     # The DNS name, where addresses are off.
-    Answer("endpoint", lambda asked: _address(asked) or _dns_name(asked), Source.RECORDING_2025),
+    Answer("endpoint", lambda resource: _address(resource) or _dns_name(resource), Source.RECORDING_2025),
     Answer("enableShieldedNodes", value=True, source=Source.RECORDING_2025, left_out=LeftOut.DEFAULT),
     Answer("enterpriseConfig", {"clusterTier": "STANDARD", "desiredTier": ""}, Source.RECORDING_2025),
     Answer("ipAllocationPolicy", {}, Source.RECORDING_2025),
@@ -102,7 +102,7 @@ CLUSTER = (
     Answer("ipAllocationPolicy.podCidrOverprovisionConfig", {"disabled": False}, Source.RECORDING_2025),
     Answer("ipAllocationPolicy.servicesIpv4CidrBlock", "10.32.0.0/20", Source.RECORDING_2025),
     Answer("ipAllocationPolicy.stackType", "IPV4", Source.RECORDING_2025, LeftOut.DEFAULT),
-    Answer("labelFingerprint", lambda asked: digest(asked.identity)[:8], Source.RECORDING_2025),
+    Answer("labelFingerprint", lambda resource: digest(resource.identity)[:8], Source.RECORDING_2025),
     Answer("loggingConfig", {"enableComponents": ["SYSTEM_COMPONENTS", "WORKLOADS"]}, Source.RECORDING_2025),
     Answer("loggingService", "logging.googleapis.com/kubernetes", Source.RECORDING_2025),
     Answer("masterAuth", {"clientCertificateConfig": {"issueClientCertificate": False}}, Source.RECORDING_2025),
@@ -110,7 +110,7 @@ CLUSTER = (
     Answer("masterAuth.clientKey", "", Source.RECORDING_2025),
     Answer(
         "masterAuth.clusterCaCertificate",
-        lambda asked: asked.place.control_plane.get("ca_certificate", ""),
+        lambda resource: resource.place.control_plane.get("ca_certificate", ""),
         Source.RECORDING_2025,
     ),
     Answer("masterVersion", _VERSION, Source.RECORDING_2025),
@@ -124,7 +124,7 @@ CLUSTER = (
     Answer("networkingMode", "VPC_NATIVE", Source.PROVIDER),
     Answer("networkPolicy", {"enabled": False, "provider": ""}, Source.PROVIDER, LeftOut.SUPPRESSED),
     Answer("nodeCreationConfig", {"nodeCreationMode": "VIA_KUBELET"}, Source.RECORDING_2026),
-    # Of the first pool, once there is one: Cloud.read. The default pool is removed by then.
+    # Once there is a first pool, Cloud.read gives its configuration. The default pool is removed by then.
     Answer("nodeConfig", None, Source.RECORDING_2025),
     Answer("nodePools", None, Source.RECORDING_2025),
     Answer(
@@ -178,7 +178,7 @@ CLUSTER = (
     ),
     Answer(
         "selfLink",
-        lambda asked: f"https://container.googleapis.com/v1beta1/{asked.identity}",
+        lambda resource: f"https://container.googleapis.com/v1beta1/{resource.identity}",
         Source.RECORDING_2025,
     ),
     Answer("serviceExternalIpsConfig", {"enabled": False}, Source.RECORDING_2025),
@@ -188,9 +188,9 @@ CLUSTER = (
 
 NODE_POOL = (
     Answer("deletionPolicy", "DELETE", Source.PROVIDER),
-    Answer("initialNodeCount", lambda asked: asked.inputs.get("nodeCount"), Source.RECORDING_2026),
-    Answer("instanceGroupUrls", lambda asked: _group(asked, "instanceGroupManagers"), Source.RECORDING_2026),
-    Answer("managedInstanceGroupUrls", lambda asked: _group(asked, "instanceGroups"), Source.PROVIDER),
+    Answer("initialNodeCount", lambda resource: resource.inputs.get("nodeCount"), Source.RECORDING_2026),
+    Answer("instanceGroupUrls", lambda resource: _group(resource, "instanceGroupManagers"), Source.RECORDING_2026),
+    Answer("managedInstanceGroupUrls", lambda resource: _group(resource, "instanceGroups"), Source.PROVIDER),
     Answer("management", {"autoRepair": True, "autoUpgrade": True}, Source.RECORDING_2025),
     Answer("maxPodsPerNode", 110, Source.RECORDING_2026),
     Answer("networkConfig", {}, Source.RECORDING_2026),
@@ -201,21 +201,21 @@ NODE_POOL = (
     Answer("nodeConfig", {}, Source.RECORDING_2025),
     Answer("nodeConfig.machineType", "e2-medium", Source.RECORDING_2025),
     Answer("nodeConfig.metadata", {"disable-legacy-endpoints": "true"}, Source.RECORDING_2025),
-    Answer("nodeConfig.oauthScopes", [f"{_SCOPES}/{each}" for each in _DEFAULT_SCOPES], Source.RECORDING_2025),
+    Answer("nodeConfig.oauthScopes", [f"{_SCOPES}/{scope}" for scope in _DEFAULT_SCOPES], Source.RECORDING_2025),
     Answer("nodeConfig.serviceAccount", "default", Source.RECORDING_2025),
     Answer("nodeConfig.diskSizeGb", 100, Source.RECORDING_2026),
     Answer("nodeConfig.diskType", "pd-balanced", Source.RECORDING_2026),
     Answer(
         "nodeConfig.bootDisk",
-        lambda asked: {
-            "diskType": (asked.inputs.get("nodeConfig") or {}).get("diskType", "pd-balanced"),
-            "sizeGb": (asked.inputs.get("nodeConfig") or {}).get("diskSizeGb", 100),
+        lambda resource: {
+            "diskType": (resource.inputs.get("nodeConfig") or {}).get("diskType", "pd-balanced"),
+            "sizeGb": (resource.inputs.get("nodeConfig") or {}).get("diskSizeGb", 100),
         },
         Source.RECORDING_2026,
     ),
     Answer(
         "nodeConfig.effectiveTaints",
-        lambda asked: (asked.inputs.get("nodeConfig") or {}).get("taints") or [],
+        lambda resource: (resource.inputs.get("nodeConfig") or {}).get("taints") or [],
         Source.PROVIDER,
     ),
     Answer("nodeConfig.imageType", "COS_CONTAINERD", Source.RECORDING_2026),
@@ -237,7 +237,7 @@ NODE_POOL = (
     ),
     Answer("nodeConfig.shieldedInstanceConfig", {"enableIntegrityMonitoring": True}, Source.RECORDING_2026),
     Answer("nodeConfig.windowsNodeConfig", {"osversion": ""}, Source.RECORDING_2026),
-    Answer("nodeLocations", lambda asked: [_zone(asked)], Source.RECORDING_2026),
+    Answer("nodeLocations", lambda resource: [_zone(resource)], Source.RECORDING_2026),
     Answer("operation", "", Source.PROVIDER),
     Answer("upgradeSettings", {"maxSurge": 1, "maxUnavailable": 0, "strategy": "SURGE"}, Source.RECORDING_2026),
     Answer("version", _VERSION, Source.RECORDING_2026),

@@ -20,46 +20,50 @@ _STORAGE = "https://www.googleapis.com/storage/v1/b"
 _TIME = "2026-01-01T00:00:00.000Z"
 
 
-def _member(asked: Asked) -> str:
-    member = asked.inputs["member"]
+def _member(resource: Asked) -> str:
+    member = resource.inputs["member"]
     kind, _, name = member.partition(":")
     return member if kind.startswith("principal") else f"{kind}:{name.lower()}"
 
 
-def _self_link(asked: Asked) -> str:
-    return f"{COMPUTE}/{asked.identity}"
+def _self_link(resource: Asked) -> str:
+    return f"{COMPUTE}/{resource.identity}"
 
 
 def _link(name: str) -> str:
     return name if name.startswith("https://") else f"{COMPUTE}/{name}"
 
 
-def _network(asked: Asked) -> str:
-    return _link(asked.inputs["network"])
+def _network(resource: Asked) -> str:
+    return _link(resource.inputs["network"])
 
 
-def _subnetworks(asked: Asked) -> list[Any]:
-    return [each | {"name": _link(each["name"])} for each in asked.inputs.get("subnetworks") or [] if each != UNKNOWN]
+def _subnetworks(resource: Asked) -> list[Any]:
+    return [
+        subnetwork | {"name": _link(subnetwork["name"])}
+        for subnetwork in resource.inputs.get("subnetworks") or []
+        if subnetwork != UNKNOWN
+    ]
 
 
-def _digits(asked: Asked) -> str:
-    return digits(asked.identity)
+def _digits(resource: Asked) -> str:
+    return digits(resource.identity)
 
 
-def _email(asked: Asked) -> str:
-    return f"{asked.inputs['accountId']}@{project_of(asked)}.iam.gserviceaccount.com"
+def _email(resource: Asked) -> str:
+    return f"{resource.inputs['accountId']}@{project_of(resource)}.iam.gserviceaccount.com"
 
 
-def _object(asked: Asked) -> str:
-    return f"{_STORAGE}/{asked.inputs['bucket']}/o/{asked.inputs['name'].replace('/', '%2F')}"
+def _object(resource: Asked) -> str:
+    return f"{_STORAGE}/{resource.inputs['bucket']}/o/{resource.inputs['name'].replace('/', '%2F')}"
 
 
-def _content_digest(asked: Asked) -> str:
-    return digest(str(asked.inputs.get("source") or asked.inputs.get("content")))[:32]
+def _content_digest(resource: Asked) -> str:
+    return digest(str(resource.inputs.get("source") or resource.inputs.get("content")))[:32]
 
 
-def _md5(asked: Asked) -> str:
-    return short(_content_digest(asked))
+def _md5(resource: Asked) -> str:
+    return short(_content_digest(resource))
 
 
 _CREATED = Answer("creationTimestamp", "2026-01-01T00:00:00.000-08:00", Source.REFERENCE)
@@ -85,10 +89,10 @@ NETWORK = (
 SUBNETWORK = (
     _CREATED,
     _DELETION_POLICY,
-    Answer("fingerprint", lambda asked: short(asked.identity), Source.REFERENCE),
+    Answer("fingerprint", lambda resource: short(resource.identity), Source.REFERENCE),
     Answer(
         "gatewayAddress",
-        lambda asked: asked.inputs["ipCidrRange"].rpartition(".")[0] + ".1",
+        lambda resource: resource.inputs["ipCidrRange"].rpartition(".")[0] + ".1",
         Source.RECORDING_2025,
     ),
     Answer("network", _network, Source.RECORDING_2025, LeftOut.SUPPRESSED, in_place=True),
@@ -96,7 +100,7 @@ SUBNETWORK = (
     Answer("purpose", "PRIVATE", Source.RECORDING_2025),
     _SELF_LINK,
     Answer("stackType", "IPV4_ONLY", Source.RECORDING_2025),
-    Answer("subnetworkId", lambda asked: int(_digits(asked)), Source.RECORDING_2025),
+    Answer("subnetworkId", lambda resource: int(_digits(resource)), Source.RECORDING_2025),
 )
 
 ROUTER = (
@@ -124,19 +128,23 @@ ROUTER_NAT = (
 ACCOUNT = (
     _DELETION_POLICY,
     Answer("email", _email, Source.REFERENCE),
-    Answer("member", lambda asked: f"serviceAccount:{_email(asked)}", Source.PROVIDER),
-    Answer("name", lambda asked: f"projects/{project_of(asked)}/serviceAccounts/{_email(asked)}", Source.REFERENCE),
+    Answer("member", lambda resource: f"serviceAccount:{_email(resource)}", Source.PROVIDER),
+    Answer(
+        "name", lambda resource: f"projects/{project_of(resource)}/serviceAccounts/{_email(resource)}", Source.REFERENCE
+    ),
     Answer("uniqueId", _digits, Source.REFERENCE),
 )
 
 # The provider compares members without case, except those whose case Google keeps.
 MEMBER = (
-    Answer("etag", lambda asked: short(asked.identity), Source.REFERENCE),
+    Answer("etag", lambda resource: short(resource.identity), Source.REFERENCE),
     Answer("member", _member, Source.PROVIDER, LeftOut.SUPPRESSED, in_place=True),
 )
 
 BUCKET_MEMBER = (
-    Answer("bucket", lambda asked: f"b/{asked.inputs['bucket']}", Source.PROVIDER, LeftOut.SUPPRESSED, in_place=True),
+    Answer(
+        "bucket", lambda resource: f"b/{resource.inputs['bucket']}", Source.PROVIDER, LeftOut.SUPPRESSED, in_place=True
+    ),
     *MEMBER,
 )
 
@@ -145,14 +153,14 @@ BUCKET = (
     Answer("hierarchicalNamespace", {"enabled": False}, Source.PROVIDER, LeftOut.SUPPRESSED),
     Answer("projectNumber", 123456789012, Source.REFERENCE),
     Answer("publicAccessPrevention", "inherited", Source.REFERENCE),
-    Answer("selfLink", lambda asked: f"{_STORAGE}/{asked.identity}", Source.REFERENCE),
+    Answer("selfLink", lambda resource: f"{_STORAGE}/{resource.identity}", Source.REFERENCE),
     Answer("softDeletePolicy", {"retentionDurationSeconds": 604800}, Source.REFERENCE),
     Answer("softDeletePolicy.effectiveTime", _TIME, Source.REFERENCE),
     Answer("storageClass", "STANDARD", Source.REFERENCE, LeftOut.DEFAULT),
     Answer("timeCreated", _TIME, Source.REFERENCE),
     Answer("uniformBucketLevelAccess", value=False, source=Source.REFERENCE),
     Answer("updated", _TIME, Source.REFERENCE),
-    Answer("url", lambda asked: f"gs://{asked.identity}", Source.PROVIDER),
+    Answer("url", lambda resource: f"gs://{resource.identity}", Source.PROVIDER),
     *labels_of("labels"),
 )
 
@@ -162,11 +170,11 @@ BUCKET_OBJECT = (
     Answer("crc32c", "AAAAAA==", Source.REFERENCE),
     # The MD5 that Google computed; the provider compares it with that of the local file.
     Answer("detectMd5hash", _md5, Source.PROVIDER, LeftOut.SUPPRESSED),
-    Answer("generation", lambda asked: int(_digits(asked)), Source.REFERENCE),
+    Answer("generation", lambda resource: int(_digits(resource)), Source.REFERENCE),
     Answer("md5hash", _md5, Source.REFERENCE),
     Answer("md5hexhash", _content_digest, Source.PROVIDER),
-    Answer("mediaLink", lambda asked: f"{_object(asked)}?alt=media", Source.REFERENCE),
-    Answer("outputName", lambda asked: asked.inputs["name"], Source.REFERENCE),
+    Answer("mediaLink", lambda resource: f"{_object(resource)}?alt=media", Source.REFERENCE),
+    Answer("outputName", lambda resource: resource.inputs["name"], Source.REFERENCE),
     Answer("selfLink", _object, Source.REFERENCE),
     Answer("storageClass", "STANDARD", Source.REFERENCE),
 )

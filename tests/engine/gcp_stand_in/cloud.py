@@ -52,7 +52,7 @@ class Cloud:
         return inputs | {kind.name: old.get(kind.name) or f"{name}-{seed[:7]}"}
 
     def failures(self, token: str, inputs: Properties) -> list[str]:
-        return [f"{each}: required field is not set" for each in sorted(_kind(token).required - inputs.keys())]
+        return [f"{field}: required field is not set" for field in sorted(_kind(token).required - inputs.keys())]
 
     def preview(self, token: str, inputs: Properties) -> Properties:
         """What is known before it is made; all that Google adds is unknown."""
@@ -136,14 +136,14 @@ class Cloud:
             for key in [key for key in resources if key.startswith(f"{_ON_CLUSTERS[1]}::{identity}/")]:
                 del resources[key]
             # And with a bucket that may be emptied its objects.
-            for key in [key for key, each in resources.items() if token == _BUCKET and _is_in(each, known)]:
+            for key in [key for key, resource in resources.items() if token == _BUCKET and _is_in(resource, known)]:
                 del resources[key]
             del resources[f"{token}::{identity}"]
         self.memory.log("delete", urn=urn, id=identity)
 
     def _complete(self, kind: Kind, inputs: Properties, identity: str) -> Properties:
-        asked = Asked(kind.defaults(self.place) | inputs, identity, self.place)
-        return apply(kind.answers, asked) | {"id": identity}
+        resource = Asked(kind.defaults(self.place) | inputs, identity, self.place)
+        return apply(kind.answers, resource) | {"id": identity}
 
     def _refuse_unusable(self, token: str, inputs: Properties) -> None:
         if "project" in _kind(token).fixed and not (inputs.get("project") or self.place.project):
@@ -183,7 +183,11 @@ def _kind(token: str) -> Kind:
 
 def _describe_pools(cluster: Properties, identity: str, resources: dict[str, Any]) -> None:
     """A cluster's node configuration is that of its first pool: none, once the default pool is removed."""
-    pools = [each["properties"] for key, each in resources.items() if key.startswith(f"{_ON_CLUSTERS[1]}::{identity}/")]
+    pools = [
+        resource["properties"]
+        for key, resource in resources.items()
+        if key.startswith(f"{_ON_CLUSTERS[1]}::{identity}/")
+    ]
     cluster.pop("nodeConfig", None)
     if pools:
         cluster["nodeConfig"] = pools[0]["nodeConfig"]

@@ -21,7 +21,7 @@ def different_paths(
     return sorted(
         path
         for path in _differences("", state, as_read(answers, inputs), undeclared)
-        if not any(path == each or path.startswith(f"{each}.") for each in ignored)
+        if not any(path == ignored_path or path.startswith(f"{ignored_path}.") for ignored_path in ignored)
     )
 
 

@@ -46,10 +46,10 @@ class Memory:
 
     def take_fault(self, operation: Operation, urn: str) -> Fault | None:
         with self._locked("faults.json", []) as content:
-            for each in content:
-                if each["times"] > 0 and each["operation"] == operation and urn.endswith(each["urn_end"]):
-                    each["times"] -= 1
-                    return Fault(**each)
+            for fault in content:
+                if fault["times"] > 0 and fault["operation"] == operation and urn.endswith(fault["urn_end"]):
+                    fault["times"] -= 1
+                    return Fault(**fault)
         return None
 
     def hand_out(self, address: str, ca_certificate: str, token: str) -> None:

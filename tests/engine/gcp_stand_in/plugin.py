@@ -151,9 +151,9 @@ def _plain(struct: struct_pb2.Struct) -> dict[str, Any]:
 def _whole(value: Any) -> Any:
     """Numbers without a fraction as integers, all the way down."""
     if isinstance(value, dict):
-        return {key: _whole(each) for key, each in value.items()}
+        return {key: _whole(nested) for key, nested in value.items()}
     if isinstance(value, list):
-        return [_whole(each) for each in value]
+        return [_whole(element) for element in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

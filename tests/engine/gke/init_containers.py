@@ -123,9 +123,9 @@ class InitContainers:
             ],
             "initContainerStatuses": [container.status for container in self.containers],
             "containerStatuses": [
-                {"name": each["name"], "image": each["image"], "imageID": "", "ready": False, "restartCount": 0,
-                 "state": waiting}
-                for each in pod["spec"]["containers"]
+                {"name": container["name"], "image": container["image"], "imageID": "", "ready": False,
+                 "restartCount": 0, "state": waiting}
+                for container in pod["spec"]["containers"]
             ],
         }  # fmt: skip
 
@@ -138,8 +138,12 @@ def init_containers(
     pod: Json, folder: Path, config_maps: Mapping[str, Json], names: Mapping[str, str]
 ) -> InitContainers:
     """Those that a pod declares; `config_maps` are the data of its ConfigMaps, by name."""
-    volumes = {each["name"]: each["configMap"]["name"] for each in pod["spec"]["volumes"] if "configMap" in each}
-    empty = {each["name"]: folder / "volumes" / each["name"] for each in pod["spec"]["volumes"] if "emptyDir" in each}
+    volumes = {
+        volume["name"]: volume["configMap"]["name"] for volume in pod["spec"]["volumes"] if "configMap" in volume
+    }
+    empty = {
+        volume["name"]: folder / "volumes" / volume["name"] for volume in pod["spec"]["volumes"] if "emptyDir" in volume
+    }
     made = []
     for declared in pod["spec"].get("initContainers") or []:
         files = {

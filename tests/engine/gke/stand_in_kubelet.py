@@ -43,8 +43,8 @@ class StandInKubelet:
     def stop(self) -> None:
         self._over.set()
         self._thread.join()
-        for each in self._init.values():
-            each.stop()
+        for init in self._init.values():
+            init.stop()
 
     def _run(self) -> None:
         while not self._over.wait(_INTERVAL_S):
@@ -101,7 +101,9 @@ class StandInKubelet:
         """The status of a pod while its init containers run; None once all are done."""
         name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
         if name not in self._init:
-            volumes = [each["configMap"]["name"] for each in pod["spec"].get("volumes", []) if "configMap" in each]
+            volumes = [
+                volume["configMap"]["name"] for volume in pod["spec"].get("volumes", []) if "configMap" in volume
+            ]
             maps = {volume: self._core.read_namespaced_config_map(volume, namespace).data for volume in volumes}
             self._init[name] = init_containers(pod, self._memory.folder / "pods" / name, maps, self._pods.names)
         init = self._init[name]
@@ -109,7 +111,9 @@ class StandInKubelet:
 
     def _lose_what_was_in_lost_clusters(self) -> None:
         """All clusters share one API server; with the last of a stack's, the stack's namespaces are gone."""
-        labels = [each["inputs"].get("resourceLabels") or {} for each in self._made("gcp:container/cluster:Cluster")]
+        labels = [
+            cluster["inputs"].get("resourceLabels") or {} for cluster in self._made("gcp:container/cluster:Cluster")
+        ]
         alive = {label.get(STACK) for label in labels}
         for namespace in self._core.list_namespace(label_selector=STACK).items:
             metadata = namespace.metadata
@@ -127,8 +131,8 @@ def _node(pool_id: str, inputs: dict[str, Any], index: int) -> dict[str, Any]:
     capacity = {"cpu": str(vcpus), "memory": f"{published.capacity_kib}Ki", **others}
     # What GKE's own daemons request is taken off, as their pods are not here.
     room = {
-        "cpu": f"{published.allocatable_millis - sum(each.millis for each in DAEMONS.values())}m",
-        "memory": f"{published.allocatable_kib - 1024 * sum(each.memory_mib for each in DAEMONS.values())}Ki",
+        "cpu": f"{published.allocatable_millis - sum(daemon.millis for daemon in DAEMONS.values())}m",
+        "memory": f"{published.allocatable_kib - 1024 * sum(daemon.memory_mib for daemon in DAEMONS.values())}Ki",
         **others,
     }
     labels = {
@@ -167,13 +171,14 @@ def _running(pod: dict[str, Any]) -> dict[str, Any]:
         "hostIP": "127.0.0.1",
         "podIP": ip,
         "podIPs": [{"ip": ip}],
-        "conditions": [_condition(each) for each in ("Initialized", "ContainersReady", "Ready", "PodScheduled")],
+        "conditions": [_condition(kind) for kind in ("Initialized", "ContainersReady", "Ready", "PodScheduled")],
         "containerStatuses": [
-            _container(each, {"running": {"startedAt": now}}, ready=True) for each in pod["spec"]["containers"]
+            _container(container, {"running": {"startedAt": now}}, ready=True)
+            for container in pod["spec"]["containers"]
         ],
         "initContainerStatuses": [
-            _container(each, {"terminated": {"exitCode": 0, "reason": "Completed"}}, ready=True)
-            for each in pod["spec"].get("initContainers") or []
+            _container(container, {"terminated": {"exitCode": 0, "reason": "Completed"}}, ready=True)
+            for container in pod["spec"].get("initContainers") or []
         ],
     }
 

@@ -28,7 +28,7 @@ def must_be_gone(stack: Stack, world: World) -> None:
 
 
 def clusters_in(world: World) -> list[str]:
-    return [each for each in world.google() if "cluster:Cluster" in each]
+    return [key for key in world.google() if "cluster:Cluster" in key]
 
 
 def test_a_quota_that_is_too_small_for_the_second_pool_is_named_and_an_up_goes_on_from_there(

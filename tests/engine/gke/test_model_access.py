@@ -21,7 +21,7 @@ def stack(world: World) -> Stack:
 
 def ready(world: World) -> bool:
     pods = client.CoreV1Api(world.api).list_namespaced_pod(NAMESPACE, label_selector=SERVER).items
-    conditions = [{each.type: each.status for each in pod.status.conditions or []} for pod in pods]
+    conditions = [{condition.type: condition.status for condition in pod.status.conditions or []} for pod in pods]
     return len(pods) == 2 and all(condition.get("Ready") == "True" for condition in conditions)
 
 
@@ -37,10 +37,10 @@ def test_without_access_an_update_fails_in_four_minutes_with_the_reason(stack: S
 
 
 def test_the_next_update_goes_on_once_the_access_is_there(stack: Stack, world: World):
-    clusters = [each for each in world.google() if "cluster:Cluster" in each]
+    clusters = [key for key in world.google() if "cluster:Cluster" in key]
     world.bucket.permits = world.grants
     stack.must_up()
-    assert [each for each in world.google() if "cluster:Cluster" in each] == clusters
+    assert [key for key in world.google() if "cluster:Cluster" in key] == clusters
     assert len(stack.runs()) == 1
 
 

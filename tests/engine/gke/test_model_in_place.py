@@ -106,7 +106,11 @@ def test_a_server_that_starts_on_another_model_is_refused(stack: Stack, world: W
 
     def refusals() -> list[str]:
         waits = [pod.status.init_container_statuses for pod in servers(world) if pod.metadata.name not in before]
-        return [each[0].last_state.terminated.message for each in waits if each and each[0].last_state.terminated]
+        return [
+            statuses[0].last_state.terminated.message
+            for statuses in waits
+            if statuses and statuses[0].last_state.terminated
+        ]
 
     eventually(refusals, "a server is refused")
     assert refusals()[0].startswith(f"the model in {URI} is not the one that `pulumi up` copied and hashed")

@@ -68,7 +68,7 @@ def with_resources(deployment: Resource, resources: dict[str, Any]) -> Any:
 
 def test_each_rule_stops_a_preview_and_says_who_why_and_what_to_do(world: World):
     broken = {rule.name: fixtures(rule.name, "red")[0] for rule in RULES}
-    resources = [(each.resource.kind, each.resource.name, each.resource.inputs) for each in broken.values()]
+    resources = [(fixture.resource.kind, fixture.resource.name, fixture.resource.inputs) for fixture in broken.values()]
     project = made_project(world, "red", resources)
     # The Kubernetes provider reads a release's chart before rules see the release.
     (project / "chart").mkdir()
@@ -95,7 +95,7 @@ def test_a_container_needs_requests_and_a_memory_limit_and_may_have_a_cpu_limit(
     }
     base = fixtures("requests-and-limits", "red")[0].resource
     project = made_project(
-        world, "pods", [(base.kind, name, with_resources(base, each)) for name, each in cases.items()]
+        world, "pods", [(base.kind, name, with_resources(base, requirements)) for name, requirements in cases.items()]
     )
     failed = world.stack("of-pods", project).run("preview", *PACK)
     said = re.sub(r"\s+", " ", failed.stdout + failed.stderr)

@@ -49,16 +49,16 @@ def test_a_token_that_the_auth_plugin_does_not_read_ends_the_update_but_not_a_pr
 
 
 def test_a_preview_asks_google_nothing(stack: Stack, world: World):
-    asked = len(world.cloud.requests)
+    requests_before = len(world.cloud.requests)
     stack.must("preview")
-    assert len(world.cloud.requests) == asked
+    assert len(world.cloud.requests) == requests_before
 
 
 def test_an_update_that_may_not_ask_goes_on(stack: Stack, world: World):
     stack.config["gke"] = {"preflight": False}
-    asked = len(world.cloud.requests)
+    requests_before = len(world.cloud.requests)
     stack.must_up()
-    assert len(world.cloud.requests) == asked
+    assert len(world.cloud.requests) == requests_before
     stack.must("destroy", "--yes", "--skip-preview")
     assert world.google() == []
 

@@ -29,7 +29,7 @@ def network_can_be_taken_away() -> bool:
 def offline(world: World) -> Stack:
     """A stack as a new user has it, whose requests go to Google itself and not to the stand-ins."""
     stack = world.stack_of_the_checkout("4cpu-8gb")
-    for key in [each for each in stack.providers_config if each.endswith("CustomEndpoint")]:
+    for key in [key for key in stack.providers_config if key.endswith("CustomEndpoint")]:
         del stack.providers_config[key]
     stack.variables |= dict.fromkeys(("HTTPS_PROXY", "https_proxy"), "") | {"GOOGLE_OAUTH_ACCESS_TOKEN": "none"}
     return stack
@@ -95,8 +95,8 @@ def test_a_stack_without_a_project_fails_with_one_error_before_anything_is_regis
 def test_the_preview_that_needs_no_account_runs_as_the_pages_print_it(without_a_project: Stack):
     pages = ("README.md", "docs/gke-quick-start.md", "docs/policy.md")
     command = r"((?:\w+=\S+ )+)pulumi preview --stack 8cpu-16gb"
-    (printed,) = {each for page in pages for each in re.findall(command, (CHECKOUT / page).read_text())}
-    variables = without_a_project.variables | dict(each.split("=", 1) for each in printed.split())
+    (printed,) = {assignments for page in pages for assignments in re.findall(command, (CHECKOUT / page).read_text())}
+    variables = without_a_project.variables | dict(assignment.split("=", 1) for assignment in printed.split())
     shown = replace(without_a_project, variables=variables).must("preview")
     assert "gcp:compute:Network gke-network-vpc create" in shown
 

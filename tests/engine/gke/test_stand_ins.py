@@ -122,7 +122,7 @@ def test_an_unreachable_api_server_fails_a_destroy_that_a_second_one_completes(s
 def test_what_a_killed_engine_was_making_is_found_by_the_next_one(small: Stack, world: World):
     world.memory.expect(Fault("slow", "Cluster::cluster", seconds=8))
     update = small.start("up", "--yes", "--skip-preview")
-    eventually(lambda: any("clusters/cluster" in each for each in world.google()), "the cluster is being made")
+    eventually(lambda: any("clusters/cluster" in key for key in world.google()), "the cluster is being made")
     os.kill(update.pid, signal.SIGKILL)
     update.communicate(timeout=60)
     small.run("cancel", "--yes")

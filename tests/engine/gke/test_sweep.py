@@ -40,7 +40,7 @@ def sweeps(stack: Stack) -> Iterator[Sweeps]:
 def clusters(world: World) -> dict[str, Any]:
     """What the stand-in has of each cluster."""
     with world.memory.resources() as resources:
-        return {name: each for name, each in resources.items() if each["type"] == CLUSTER}
+        return {name: resource for name, resource in resources.items() if resource["type"] == CLUSTER}
 
 
 def deleted(world: World, kind: str, stack: str) -> int:
@@ -73,7 +73,7 @@ def cut_off(sweeps: Sweeps, world: World) -> dict[str, Any]:
     )
     found = clusters(world)
     # Otherwise the sweep waits a minute before it tries again: GKE deletes no cluster that it still creates.
-    eventually(lambda: all(each["ready_at"] < time.time() for each in found.values()), "Google has made them")
+    eventually(lambda: all(cluster["ready_at"] < time.time() for cluster in found.values()), "Google has made them")
     return found
 
 
@@ -114,8 +114,8 @@ def test_one_stack_without_quota_keeps_no_other_from_being_measured_and_both_are
 def test_a_cluster_whose_creation_was_cut_off_is_removed_before_its_stack_is_created_again(
     cut_off: dict[str, Any], measured: dict[str, Any]
 ):
-    assert {each["urn"].split(":")[2] for each in cut_off.values()} == {GOOD, FAILING}
-    assert any(f":{GOOD}::" in each["urn"] for each in measured.values())
+    assert {cluster["urn"].split(":")[2] for cluster in cut_off.values()} == {GOOD, FAILING}
+    assert any(f":{GOOD}::" in cluster["urn"] for cluster in measured.values())
     assert measured.keys().isdisjoint(cut_off)
 
 

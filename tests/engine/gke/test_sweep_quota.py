@@ -32,7 +32,7 @@ def sweeps(stack: Stack) -> Iterator[Sweeps]:
 
 
 def most_at_once(operations: list[dict[str, str]]) -> int:
-    """Of clusters, from the beginning of their creation to that of their deletion."""
+    """The most clusters at once, each from the beginning of its creation to that of its deletion."""
     up, most = 0, 0
     for operation in operations:
         if f"${CLUSTER}::" in operation.get("urn", ""):

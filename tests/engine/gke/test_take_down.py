@@ -31,7 +31,7 @@ def checkout(stack: Stack) -> Path:
 def test_a_cluster_that_a_killed_update_was_making_is_removed_with_all_else(stack: Stack, world: World):
     world.memory.expect(Fault("slow", "Cluster::gke-cluster-control-plane", seconds=20))
     update = stack.start("up", "--yes", "--skip-preview")
-    eventually(lambda: any("cluster:Cluster" in each for each in world.google()), "the cluster is being made", 120)
+    eventually(lambda: any("cluster:Cluster" in key for key in world.google()), "the cluster is being made", 120)
     os.kill(update.pid, signal.SIGKILL)
     update.communicate(timeout=60)
     done = subprocess.run(

@@ -33,7 +33,7 @@ STAND_IN = Path(__file__).parents[1] / "gcp_stand_in/bin"
 PROJECT, PROJECT_NUMBER = "shapebench-tests", 123456789012
 NAMESPACE = "shapebench"
 REST_URL = f"http://tf-serving-rest.{NAMESPACE}.svc:8501"
-# Of every kind that a stack of this project could make, and that goes away only if somebody deletes it.
+# Every kind that a stack of this project could make, and that goes away only if somebody deletes it.
 _KINDS = ["Namespace", "Node", "Pod", "Deployment", "ReplicaSet", "Job", "Service", "EndpointSlice", "ConfigMap",
           "Secret", "ServiceAccount", "NetworkPolicy", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
           "PodDisruptionBudget", "PriorityClass", "PersistentVolumeClaim", "StatefulSet", "DaemonSet"]  # fmt: skip
@@ -132,11 +132,11 @@ class World:
         pools = f"projects/{PROJECT_NUMBER}/locations/global/workloadIdentityPools/{PROJECT}.svc.id.goog"
         member = f"principal://iam.googleapis.com/{pools}/subject/ns/{NAMESPACE}/sa/tf-serving"
         wanted = {"bucket": bucket, "role": "roles/storage.objectViewer", "member": member}
-        return any(wanted.items() <= each["inputs"].items() for each in self._made("storage/bucketIAMMember"))
+        return any(wanted.items() <= binding["inputs"].items() for binding in self._made("storage/bucketIAMMember"))
 
     def _objects(self) -> list[str]:
-        objects = (each["inputs"] for each in self._made("storage/bucketObject"))
-        return [f"{each['bucket']}/{each['name']}" for each in objects]
+        objects = (resource["inputs"] for resource in self._made("storage/bucketObject"))
+        return [f"{bucket_object['bucket']}/{bucket_object['name']}" for bucket_object in objects]
 
     def _made(self, kind: str) -> list[Any]:
         with self.memory.resources() as resources:
@@ -205,8 +205,8 @@ def contents(api: client.ApiClient) -> set[tuple[str, str, str]]:
     for group in _GROUPS:
         for resource in _get(api, f"/{group}")["resources"]:
             if resource["kind"] in _KINDS and "/" not in resource["name"]:
-                for each in _get(api, f"/{group}/{resource['name']}")["items"]:
-                    metadata = each["metadata"]
+                for kube_object in _get(api, f"/{group}/{resource['name']}")["items"]:
+                    metadata = kube_object["metadata"]
                     if metadata["name"] not in _OF_EVERY_NAMESPACE:
                         found.add((resource["kind"], metadata.get("namespace", ""), metadata["name"]))
     return found

@@ -66,7 +66,10 @@ class ProcessKubelet:
         if is_of_the_generator(pod):
             return self.pods.status(pod)
         status = {"imageID": "server@sha256:" + "3" * 64, **self.pods.server_status(pod)}
-        statuses = [{"name": each["name"], "image": each["image"], **status} for each in pod["spec"]["containers"]]
+        statuses = [
+            {"name": container["name"], "image": container["image"], **status}
+            for container in pod["spec"]["containers"]
+        ]
         is_ready = str(status["ready"])
         conditions = [{"type": kind, "status": is_ready} for kind in ("Initialized", "ContainersReady", "Ready")]
         return {"phase": "Running", "containerStatuses": statuses, "conditions": conditions}

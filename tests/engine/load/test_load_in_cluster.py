@@ -129,7 +129,7 @@ def test_its_metrics_are_sent_by_the_plugin(inputs: Any, monkeypatch: pytest.Mon
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", got.url)
         made = RESOURCE.create(inputs, recorded.operation)
     [run] = ResultsStore(inputs["results"]).scan().manifests
-    assert got.values["shapebench.requests"] == sum(each.rows for each in run.files or () if "part-" in each.name) > 0
+    assert got.values["shapebench.requests"] == sum(file.rows for file in run.files or () if "part-" in file.name) > 0
     assert got.values["shapebench.result.requests"] == made["headline"]["requests"]
     assert {labels["run_id"] for labels in got.labels} == {made["runId"]}
     assert not [line for line in recorded.said if "metrics" in line]

@@ -113,7 +113,7 @@ def test_the_token_of_a_run_is_needed_and_is_written_nowhere(
     def ask_without(_: Recorded) -> None:
         (pod,) = (item for item in core.list_namespaced_pod("load-tests").items if item.metadata.name != "tf-serving-0")
         (sidecar,) = (container for container in pod.spec.containers if container.name == "sidecar")
-        tokens.extend(each.value for each in sidecar.env if each.name == "SHAPEBENCH_SIDECAR_TOKEN")
+        tokens.extend(variable.value for variable in sidecar.env if variable.name == "SHAPEBENCH_SIDECAR_TOKEN")
         for command in ("list", "release"):
             with pytest.raises(client.ApiException) as failure:
                 core.connect_get_namespaced_pod_proxy_with_path(f"{pod.metadata.name}:8502", "load-tests", command)

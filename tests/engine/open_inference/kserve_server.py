@@ -32,14 +32,14 @@ class Scores(Model):
         ]
 
     def predict(self, payload: InferRequest, headers: Any = None) -> InferResponse:  # noqa: ARG002 - theirs
-        inputs = {each.name: each.as_numpy() for each in payload.inputs}
+        inputs = {tensor.name: tensor.as_numpy() for tensor in payload.inputs}
         # As bytes from gRPC, as text from REST.
-        texts = [each.decode() if isinstance(each, bytes) else each for each in inputs["text"]]
+        texts = [text.decode() if isinstance(text, bytes) else text for text in inputs["text"]]
         arrays = {
             "scores": inputs["x"] @ WEIGHTS + np.array([[len(text)] for text in texts], np.float32),
             "label": np.array(texts, np.object_),
         }
-        datatypes = {each["name"]: each["datatype"] for each in self.get_output_types()}
+        datatypes = {output["name"]: output["datatype"] for output in self.get_output_types()}
         outputs = [
             InferOutput(name, list(array.shape), datatypes[name], array.ravel().tolist())
             for name, array in arrays.items()

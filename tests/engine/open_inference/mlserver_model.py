@@ -15,7 +15,7 @@ class Scores(MLModel):
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        inputs = {each.name: each for each in payload.inputs}
+        inputs = {tensor.name: tensor for tensor in payload.inputs}
         texts = StringCodec.decode_input(inputs["text"])
         lengths = np.array([[len(text)] for text in texts], np.float32)
         scores = NumpyCodec.decode_input(inputs["x"]).astype(np.float32) @ WEIGHTS + lengths

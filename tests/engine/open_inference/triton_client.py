@@ -23,7 +23,7 @@ def answer(
         inputs[-1].set_data_from_numpy(array, **encoding)
     wanted = [library.InferRequestedOutput(name, **encoding) for name in ("scores", "label")]
     result = client.infer(model, inputs, outputs=wanted, headers=headers)
-    label = [each.decode() if isinstance(each, bytes) else each for each in result.as_numpy("label").ravel()]
+    label = [value.decode() if isinstance(value, bytes) else value for value in result.as_numpy("label").ravel()]
     return {"scores": result.as_numpy("scores").tolist(), "label": label}
 
 
@@ -38,8 +38,10 @@ def main(address: str, model: str, encoding: str) -> None:
         json.dumps(
             {
                 "ready": client.is_server_live() and client.is_server_ready() and client.is_model_ready(model),
-                "tensors": {each["name"]: each["datatype"] for each in metadata["inputs"] + metadata["outputs"]},
-                "answers": [answer(library, client, model, each, headers, **encoded) for each in json.load(sys.stdin)],
+                "tensors": {tensor["name"]: tensor["datatype"] for tensor in metadata["inputs"] + metadata["outputs"]},
+                "answers": [
+                    answer(library, client, model, request, headers, **encoded) for request in json.load(sys.stdin)
+                ],
             }
         )
     )

@@ -119,11 +119,11 @@ class Sweeps:
 
     def start_new(self, stacks: Sequence[str], *arguments: str, inter_op: Sequence[int] = (2,)) -> Process:
         """Begin a sweep of these stacks by a file, which measures each candidate once."""
-        asked = {
+        settings = {
             "stacks": list(stacks), "interOp": list(inter_op), "objectives": [_OBJECTIVE], "load": _LOAD,
             "strategy": "grid", "blocks": 1,
         }  # fmt: skip
-        (self.checkout / _SWEEP_FILE).write_text(yaml.safe_dump(asked))
+        (self.checkout / _SWEEP_FILE).write_text(yaml.safe_dump(settings))
         return self.start("--file", _SWEEP_FILE, *arguments)
 
     @property
@@ -132,7 +132,7 @@ class Sweeps:
         return max((self.checkout / ".state/sweeps").glob(f"*/{FILE}")).parent
 
     def records(self) -> list[Record]:
-        """Of the newest sweep, which must not run."""
+        """The records of the newest sweep, which must not run."""
         journal = Journal.open(self.folder)
         try:
             return list(journal.records)

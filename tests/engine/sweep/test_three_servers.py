@@ -80,8 +80,8 @@ def sweeps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweeps]:
 @pytest.fixture(scope="module")
 def ended(sweeps: Sweeps) -> Process:
     """The sweep, which has measured each server once."""
-    asked = {"objectives": [{"p90": "500ms", "errors": "1%"}], "load": LOAD, "strategy": "grid", "blocks": 1}
-    (sweeps.checkout / "sweep.yaml").write_text(yaml.safe_dump(asked))
+    settings = {"objectives": [{"p90": "500ms", "errors": "1%"}], "load": LOAD, "strategy": "grid", "blocks": 1}
+    (sweeps.checkout / "sweep.yaml").write_text(yaml.safe_dump(settings))
     process = sweeps.start("--file", "sweep.yaml", "--stack", "local", "--server", ",".join(SERVERS))
     assert process.exit_code(within_s=450) == 5, process.output
     return process
@@ -89,7 +89,7 @@ def ended(sweeps: Sweeps) -> Process:
 
 @pytest.fixture(scope="module")
 def capacities(sweeps: Sweeps, ended: Process) -> dict[str, CapacityRps]:
-    """Of each server."""
+    """The capacity of each server."""
     searched = {run.serving.server: run.capacity for run in sweeps.valid_runs() if run.capacity}
     return {server: searched[server_named(server).facts.name].rps for server in SERVERS}
 
@@ -106,11 +106,11 @@ def bare_rps(sweeps: Sweeps, ended: Process, tmp_path_factory: pytest.TempPathFa
             server: running.enter_context(side(kind, str(version), str(values), str(THREADS), **ONE_DNN))
             for server, kind in BARE.items()
         }
-        answers = {server: each.answer() for server, each in sides.items()}
+        answers = {server: runtime.answer() for server, runtime in sides.items()}
         for server in SERVERS:
             np.testing.assert_allclose(answers[server], answers["embedded"], rtol=1e-3, atol=1e-5, err_msg=server)
         rounds = [
-            {server: each.measure(USERS, TURN_S).throughput_rps for server, each in sides.items()}
+            {server: runtime.measure(USERS, TURN_S).throughput_rps for server, runtime in sides.items()}
             for _ in range(ROUNDS)
         ]
     return {server: [by_server[server] for by_server in rounds] for server in SERVERS}
@@ -120,9 +120,7 @@ def bare_rps(sweeps: Sweeps, ended: Process, tmp_path_factory: pytest.TempPathFa
 def clear(capacities: dict[str, CapacityRps], bare_rps: dict[str, list[float]]) -> list[tuple[str, str]]:
     """Pairs of which the first is faster bare, in each round and by more than the intervals of the sweep are wide."""
     for server in SERVERS:
-        print(
-            f"{server}: capacity {capacities[server]}, bare {', '.join(f'{each:.1f}' for each in bare_rps[server])}/s"
-        )
+        print(f"{server}: capacity {capacities[server]}, bare {', '.join(f'{rps:.1f}' for rps in bare_rps[server])}/s")
     return [
         (faster, slower)
         for faster, slower in permutations(SERVERS, 2)

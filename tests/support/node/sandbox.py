@@ -16,7 +16,7 @@ from tools.console import SetupError
 FOLDER, TOOLCHAIN = Path("/run/node"), Path("/run/toolchain")
 _TIMEOUT_S = 10.0
 _POLL_INTERVAL_S = 0.02
-# Of the network that RFC 2544 reserves for tests, so that they hide no real address.
+# These belong to the network that RFC 2544 reserves for tests, so that they hide no real address.
 _NETWORKS = [f"198.18.{third}" for third in range(256)]
 
 # Programs write to some folders of the machine whatever their settings are; the node gets empty ones there.

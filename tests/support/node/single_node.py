@@ -307,7 +307,10 @@ def _is_ready(answer: bytes | None) -> bool:
     if answer is None:
         return False
     node = json.loads(answer)
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in node["status"].get("conditions", []))
+    ready = any(
+        condition["type"] == "Ready" and condition["status"] == "True"
+        for condition in node["status"].get("conditions", [])
+    )
     return ready and not node["spec"].get("taints")
 
 

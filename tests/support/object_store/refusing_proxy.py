@@ -61,8 +61,8 @@ def refusing_proxy() -> Iterator[RefusingProxy]:
 
         def _refuse(self, code: int) -> None:
             reason, message = REFUSALS[code]
-            each = {"message": message, "domain": "global", "reason": reason}
-            body = {"error": {"code": code, "message": message, "errors": [each]}}
+            error = {"message": message, "domain": "global", "reason": reason}
+            body = {"error": {"code": code, "message": message, "errors": [error]}}
             self._answer(code, [("Content-Type", "application/json")], json.dumps(body).encode())
 
         def _answer(self, code: int, headers: list[tuple[str, str]], content: bytes) -> None:

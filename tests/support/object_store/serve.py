@@ -30,7 +30,7 @@ class ObjectStore:
     def objects(self, prefix: str = "") -> list[str]:
         """The names of all objects, as the server lists them."""
         with urllib.request.urlopen(f"{self.url}/storage/v1/b/{BUCKET}/o?prefix={quote(prefix)}", timeout=10) as answer:
-            return [each["name"] for each in json.load(answer).get("items", [])]
+            return [bucket_object["name"] for bucket_object in json.load(answer).get("items", [])]
 
     def put_model(self, folder: Path) -> None:
         """Upload a folder's files as version 3 of the model `cats`."""

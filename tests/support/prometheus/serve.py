@@ -31,15 +31,15 @@ class Prometheus:
         return self._data(f"query?{urlencode({'query': query})}")["result"]
 
     def value(self, query: str) -> float:
-        """Of a query that gives one series."""
+        """The last value of a query that gives one series."""
         [series] = self.ask(query)
         return float(series["value"][1])
 
     def history(self, query: str, since_s: float) -> list[dict[str, Any]]:
         """Each series of the last seconds, with a value a second."""
         now = time.time()
-        asked = {"query": query, "start": now - since_s, "end": now, "step": 1}
-        return self._data(f"query_range?{urlencode(asked)}")["result"]
+        parameters = {"query": query, "start": now - since_s, "end": now, "step": 1}
+        return self._data(f"query_range?{urlencode(parameters)}")["result"]
 
     def _data(self, path: str) -> Any:
         with urllib.request.urlopen(f"{self.url}/api/v1/{path}", timeout=10) as answer:

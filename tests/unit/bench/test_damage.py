@@ -37,7 +37,7 @@ def before(whole: Path) -> dict[str, Any]:
 
 
 def read(store: Path, whole: Path, out: Path, run_id: str) -> dict[str, Any]:
-    return {each.name: each.read(store, whole, out, run_id) for each in QUICK}
+    return {reader.name: reader.read(store, whole, out, run_id) for reader in QUICK}
 
 
 def test_of_a_whole_store_nothing_is_said_that_names_a_damage(whole: Path, before: dict[str, Any]) -> None:
@@ -54,6 +54,6 @@ def test_each_damage_is_named_and_hides_no_healthy_run(
     shutil.copytree(whole, store)
     done = damage(store, number, whole.with_name("bomb.parquet"))
     healthy = [run for run in ResultsStore(str(whole)).scan().manifests if run.run_id not in done.hurt]
-    asked = next(iter(done.hurt)) if done.in_rows else healthy[0].run_id
-    found = judged(done, read(store, whole, tmp_path / "out", asked), before, healthy, asked)
+    run_id = next(iter(done.hurt)) if done.in_rows else healthy[0].run_id
+    found = judged(done, read(store, whole, tmp_path / "out", run_id), before, healthy, run_id)
     assert found == {"unnoticed": [], "crashed": {}, "hidden": {}}, json.dumps([done.kind, sorted(done.names)])

@@ -16,8 +16,8 @@ DURATION_S = 900.0
 
 
 def played(rates: list[float], seed: int = 1, latency_s: float = 1.0, **changes) -> PlayedDay:
-    asked = {"target_percent": 60, "requested_cores": 2.0, "fewest": 1, "node_start_s": 60.0, "pod_start_s": 20.0}
-    settings = Settings(**asked | {"removal_s": 120.0} | changes)
+    options = {"target_percent": 60, "requested_cores": 2.0, "fewest": 1, "node_start_s": 60.0, "pod_start_s": 20.0}
+    settings = Settings(**options | {"removal_s": 120.0} | changes)
     curve = Curve(np.arange(len(rates)) * DURATION_S / len(rates), np.array(rates), DURATION_S)
     return Day(curve, SERVICE, NODE_RPS, settings, np.random.default_rng(seed)).play(latency_s)
 

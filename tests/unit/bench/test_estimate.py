@@ -34,7 +34,7 @@ def test_what_others_predict_exactly_has_no_error_and_the_right_order():
 
 
 def test_the_mean_of_the_others_knows_nothing_of_the_cpu():
-    [first, _] = [each for each in _of_the_mean(RESULTS) if each.result.series == "n4d"]
+    [first, _] = [left_out for left_out in _of_the_mean(RESULTS) if left_out.result.series == "n4d"]
     # Milan and Genoa count once each: the mean of log 10 and log 12, at 2 cores the smallest size.
     assert first.error == pytest.approx(math.log(14.4 / (10 * 12) ** 0.5))
 

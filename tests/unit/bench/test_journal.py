@@ -12,7 +12,7 @@ from sweep.simulation.fleet import SimulatedFleet
 
 def only(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw no other damage of a sweep."""
-    monkeypatch.setattr(damaged_sweeps, "DAMAGES", tuple(each for each in DAMAGES if each.name == name) * 50)
+    monkeypatch.setattr(damaged_sweeps, "DAMAGES", tuple(damage for damage in DAMAGES if damage.name == name) * 50)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -30,14 +30,14 @@ def test_a_figure_that_is_changed_would_go_unnoticed_without_digests_and_the_res
     monkeypatch.setattr("sweep.journal.database._digest", lambda *_: "x")
     monkeypatch.setattr(SimulatedFleet, "lost", is_not_looked_up)
     graded = [damaged_sweep(tmp_path / str(seed), seed) for seed in range(6)]
-    assert any(each.is_unnoticed for each in graded)
+    assert any(outcome.is_unnoticed for outcome in graded)
 
 
 def test_a_sweep_whose_stacks_are_forgotten_is_found_to_be_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     only("the journal is gone", monkeypatch)
     monkeypatch.setattr(damaged_sweeps, "stacks_of", lambda _: ())
     graded = [damaged_sweep(tmp_path / str(seed), seed) for seed in range(6)]
-    assert any(each.is_up for each in graded)
+    assert any(outcome.is_up for outcome in graded)
     assert isinstance(DAMAGES[0], Damage)
 
 

@@ -10,7 +10,7 @@ from loadtest.result.outcome import LoadTestOutcome
 
 
 def outcome(*, failed: int, reasons: tuple[str, ...]) -> LoadTestOutcome:
-    """Of 100 requests in 10 s, of which some failed."""
+    """The outcome of 100 requests in 10 s, of which some failed."""
     start_us = np.linspace(0, 10e6, 100, dtype=np.int64)
     rows = request_rows(start_us, np.full(100, 2000), "hold", np.arange(100) >= failed)
     now = datetime.now(UTC)

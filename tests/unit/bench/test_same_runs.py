@@ -12,7 +12,7 @@ def test_no_sweep_claims_more_than_a_verdict_on_its_runs():
 def test_the_verdict_is_on_all_runs_of_the_sweep():
     swept = swept_store(3)
 
-    ranked = {run.run_id for each in swept.verdict.ranking for run in each.variant.manifests}
+    ranked = {run.run_id for ranked_variant in swept.verdict.ranking for run in ranked_variant.variant.manifests}
 
     assert ranked == {measured.run_id for _, _, measured in swept.runs}
     assert len(ranked) >= len(swept.settings.candidates) > 1
@@ -30,7 +30,7 @@ def test_a_sweep_that_claims_what_its_runs_do_not_show_is_found(monkeypatch):
     found = list(same_runs._disagreements(swept, bold))
 
     assert found[0].startswith("the sweep claims at most 0.0%, the verdict ")
-    assert any("may be the best by the verdict, and not by the sweep" in each for each in found)
+    assert any("may be the best by the verdict, and not by the sweep" in disagreement for disagreement in found)
 
 
 def _objective(seed):

@@ -10,8 +10,8 @@ from sweep.simulation.world import SimulatedStack, Spread, World
 
 
 def test_the_published_experiment_has_fifteen_variants_and_the_large_one_720():
-    assert len({each.key for each in published()}) == 15
-    assert len({each.key for each in many()}) == 720
+    assert len({candidate.key for candidate in published()}) == 15
+    assert len({candidate.key for candidate in many()}) == 720
 
 
 def test_a_grid_has_no_more_blocks_than_its_known_variance_needs():

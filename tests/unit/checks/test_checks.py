@@ -115,8 +115,8 @@ def test_inputs_are_recorded_first_where_others_are_constrained_by_them(pinned: 
     folder = pinned / "tools/requirements"
     compiled = sorted(folder.glob("*.txt"))
     (folder / "run.in").open("a").write("# changed\n")
-    for each in requirements.in_order(compiled):
-        requirements.record_inputs(each)
+    for path in requirements.in_order(compiled):
+        requirements.record_inputs(path)
     assert requirements.problems(pinned) == []
 
 
@@ -137,7 +137,7 @@ def test_a_script_that_its_shell_cannot_parse_is_reported(tree: Path):
     (tree / "sourced.sh").write_text("case x in\n")
     (tree / "good").write_text("#!/usr/bin/env bash\nx=(1 2)\n")
     found = scripts.problems(tree)
-    assert sorted(each.partition(":")[0] for each in found if not each.startswith("tools")) == [
+    assert sorted(problem.partition(":")[0] for problem in found if not problem.startswith("tools")) == [
         "broken",
         "sourced.sh",
     ]

@@ -44,7 +44,7 @@ def queues(name: str) -> set[str]:
     """The groups of a workflow and of its jobs, where what they measure is the stack 8cpu-16gb."""
     whole = workflow(name)
     found = [whole, *whole["jobs"].values()]
-    groups = {each["concurrency"]["group"] for each in found if "concurrency" in each}
+    groups = {section["concurrency"]["group"] for section in found if "concurrency" in section}
     return {re.sub(r"\$\{\{.*?\}\}", "8cpu-16gb", group) for group in groups}
 
 

@@ -55,7 +55,7 @@ def test_the_committed_workflows_have_no_problems(tree: Path):
     ],
 )  # fmt: skip
 def test_unlisted_actions_and_other_versions_are_reported(tree: Path, name: str, old: str, new: str, named: str):
-    assert any(named in each for each in problems_after(tree, name, old, new))
+    assert any(named in problem for problem in problems_after(tree, name, old, new))
 
 
 def test_a_listed_action_that_nobody_uses_is_reported(tree: Path):
@@ -71,7 +71,7 @@ def test_what_actionlint_finds_is_reported(tree: Path):
     (tree / ".git").mkdir()
     assert workflows.problems(tree) == []
     found = problems_after(tree, MEASURE, "${{ inputs.profile }}", "${{ inputs.profiel }}")
-    assert any("profiel" in each for each in found)
+    assert any("profiel" in problem for problem in found)
 
 
 def test_a_pull_request_previews_every_stack_that_has_a_file(tmp_path: Path):

@@ -10,7 +10,7 @@ from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadTest
 from loadtest.generator.request_bodies import RequestBody, write_bodies
 from stacks.load.load_profiles import Scheduled, Segment
 
-# Of the model of three classes that the scripted servers answer for.
+# The outputs of the model of three classes that the scripted servers answer for.
 OUTPUTS = (Output("probabilities", "float32", (1, 3)),)
 
 

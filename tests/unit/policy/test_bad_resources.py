@@ -28,7 +28,7 @@ def ids(resources: tuple[Bad, ...]) -> list[str]:
 
 def test_there_are_at_least_75_of_them_and_each_has_a_reason_and_a_source():
     assert len(BAD) >= 75
-    assert all(each.why and each.source for each in BAD)
+    assert all(bad.why and bad.source for bad in BAD)
 
 
 @pytest.mark.parametrize("bad", BAD, ids=ids(BAD))
@@ -41,7 +41,7 @@ def test_a_bad_resource_is_refused_for_what_it_can_do_and_not_only_for_its_kind(
     assert bad.kind in ONLY_BY_KIND or refused_by(bad.resource) - {"declared-kinds"}
 
 
-HIDDEN = tuple(each for each in BAD if each.bad and not NAMES & set(each.bad.split(".")))
+HIDDEN = tuple(bad for bad in BAD if bad.bad and not NAMES & set(bad.bad.split(".")))
 
 
 @pytest.mark.parametrize("bad", HIDDEN, ids=ids(HIDDEN))

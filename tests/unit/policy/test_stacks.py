@@ -20,9 +20,9 @@ from tests.unit.components.recorder import Recording, record
 def unknown_marked(value: Any) -> Any:
     """The value as rules see it: what the engine does not know yet is UNKNOWN (`policy/__main__.py`)."""
     if isinstance(value, dict):
-        return {key: unknown_marked(each) for key, each in value.items()}
+        return {key: unknown_marked(nested) for key, nested in value.items()}
     if isinstance(value, list):
-        return [unknown_marked(each) for each in value]
+        return [unknown_marked(element) for element in value]
     return UNKNOWN if isinstance(value, Unknown) or value == rpc.UNKNOWN else value
 
 
@@ -90,7 +90,7 @@ def test_the_list_of_kinds_is_what_the_stacks_register():
     registered = {resource.typ for stack in stacks for resource in stack.resources}
     # The engine registers the stack itself and the default providers.
     of_the_engine = {"pulumi:pulumi:Stack", "pulumi:providers:gcp", "pulumi:providers:shapebench"}
-    assert {each for each in registered if not each.startswith("shapebench:")} | of_the_engine == DECLARED_KINDS
+    assert {kind for kind in registered if not kind.startswith("shapebench:")} | of_the_engine == DECLARED_KINDS
 
 
 def test_stacks_without_a_cluster_of_their_own_keep_every_rule(tmp_path):

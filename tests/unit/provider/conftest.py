@@ -249,8 +249,8 @@ def cluster(server_url: str, tmp_path: Path) -> Iterator[ProcessCluster]:
     assert server
     cluster = ProcessCluster(tmp_path, ServerProcess(server.pid, tmp_path / "cgroup"))
     yield cluster
-    for each in cluster.all_pods:
-        each.stop()
+    for pod_process in cluster.all_pods:
+        pod_process.stop()
 
 
 @pytest.fixture(scope="session")

@@ -129,9 +129,9 @@ def test_the_receiver_is_the_one_of_opentelemetrys_variables(
     assert Receiver.of(variables) == receiver
 
 
-def run_without_receiver(told: list[str]) -> float:
+def run_without_receiver(messages: list[str]) -> float:
     """How long a run waits at its end."""
-    with live_metrics(LABELS, told.append) as live:
+    with live_metrics(LABELS, messages.append) as live:
         assert live
         live.progress(progress(10))
         ends = time.monotonic()
@@ -163,11 +163,11 @@ def test_a_receiver_that_refuses_is_said_with_its_answer(told: list[str], monkey
 
 
 def test_a_receiver_that_never_answers_costs_a_run_seconds(told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = threading.Event()
+    released = threading.Event()
 
     class Silent(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            asked.wait(60)
+            released.wait(60)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -175,7 +175,7 @@ def test_a_receiver_that_never_answers_costs_a_run_seconds(told: list[str], monk
     with serve_http(Silent) as url:
         monkeypatch.setenv(ENDPOINT, url)
         assert run_without_receiver(told) < 15
-        asked.set()
+        released.set()
     [line] = told
     assert "due to timeout" in line
 

@@ -143,7 +143,7 @@ def main(protocol: str, port: int, count: int, size: int) -> None:
             print(sum(pool.map(lambda call: call.send(message), [Call(port) for _ in range(count)])), flush=True)
             return
         held = list(pool.map(hold, [port] * count, [memoryview(b" " * size)] * count))
-    print(sum(each is not None for each in held), flush=True)
+    print(sum(connection is not None for connection in held), flush=True)
     sys.stdin.read()
 
 

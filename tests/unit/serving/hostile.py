@@ -85,7 +85,7 @@ def image_uploads() -> dict[str, bytes]:
     """Whole HTTP requests with an image, or with what says that it is one."""
     side = 4096
     large = picture(side, side)
-    # Of one colour, so that a scan takes few bytes.
+    # The image has one colour, so that a scan takes few bytes.
     flat = jpeg(large.point(lambda _: 99), progressive=True, subsampling=0)
     # Entries of EXIF that name the same 60 KB again and again.
     entries = b"".join(struct.pack(">HHII", tag, 7, 60_000, 8) for tag in range(5000))

@@ -88,15 +88,15 @@ def test_floods_over_both_apis_stay_within_the_limits_and_good_requests_are_answ
             opened.enter_context(flood("rest", server.rest_port, 500, 4 * MIB - 1)),
         ]
         try:
-            for each in good:
-                each.start()
-            answered, held = (int(each.stdout.readline()) for each in floods)
+            for thread in good:
+                thread.start()
+            answered, held = (int(process.stdout.readline()) for process in floods)
         finally:
             over.set()
-            for each in floods:
-                each.terminate()
-            for each in good:
-                each.join()
+            for process in floods:
+                process.terminate()
+            for thread in good:
+                thread.join()
         more = memory_bytes(server, "VmHWM") - rest
         deadline_s = time.monotonic() + GIVEN_BACK_S
         while (after := memory_bytes(server, "VmRSS")) > MAX_AFTER_SHARE * rest and time.monotonic() < deadline_s:

@@ -101,10 +101,10 @@ def test_hostile_grpc_messages_cost_no_more_than_the_limits(hostile_server, meth
     message = good_request.SerializeToString()
     with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
         predict = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
-        asked = channel.unary_unary(f"/{method}")
+        call = channel.unary_unary(f"/{method}")
 
         def send(name, request):
-            code = asked.future(request, timeout=60).code()
+            code = call.future(request, timeout=60).code()
             refused = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.NOT_FOUND}
             assert code in refused | {grpc.StatusCode.OK}, (name, code)
 

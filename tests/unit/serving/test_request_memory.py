@@ -88,7 +88,7 @@ def test_the_oldest_that_waits_is_refused_when_too_many_wait(memory, monkeypatch
     monkeypatch.setattr(request_memory, "MOST_WAITING", 2)
     assert memory.ask(TOTAL, never).result(timeout=0).arrived(TOTAL)
     waiting = [memory.ask(1, never) for _ in range(3)]
-    assert [each.done() for each in waiting] == [True, False, False]
+    assert [future.done() for future in waiting] == [True, False, False]
     assert isinstance(waiting[0].exception(), ServingError)
 
 
@@ -140,22 +140,22 @@ def test_a_waiting_request_that_its_client_gave_up_keeps_nothing(memory):
 @given(steps=st.lists(st.tuples(st.sampled_from(["ask", "arrive", "answer"]), st.integers(0, 150)), max_size=40))
 def test_requests_never_hold_more_than_the_budget_and_nothing_stays_behind(steps):
     memory = RequestMemory(TOTAL)
-    asked = []
+    futures = []
     for step, number in steps:
         if step == "ask":
-            asked.append(memory.ask(number, lambda: None))
-        granted = [each.result() for each in asked if each.done()]
+            futures.append(memory.ask(number, lambda: None))
+        granted = [future.result() for future in futures if future.done()]
         if granted and step == "arrive":
             part = granted[number % len(granted)]
             part.arrived(part.size // 2)
         elif granted and step == "answer":
             granted[number % len(granted)].give_back()
         assert 0 <= memory.used_bytes <= TOTAL
-    while open_parts := [each for each in asked if each.done()]:
-        for each in open_parts:
-            asked.remove(each)
-            each.result().give_back()
-    assert not asked, "whoever waits is let in when all others are answered"
+    while open_parts := [future for future in futures if future.done()]:
+        for future in open_parts:
+            futures.remove(future)
+            future.result().give_back()
+    assert not futures, "whoever waits is let in when all others are answered"
     assert memory.used_bytes == 0
 
 

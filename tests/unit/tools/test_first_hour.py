@@ -134,7 +134,7 @@ def test_a_line_that_prints_a_traceback_is_named_even_if_its_exit_code_is_allowe
 def test_what_a_line_prints_is_passed_on(folder: Path, capsys: pytest.CaptureFixture[str]):
     type_into(folder, "echo out\necho error >&2\nprintf 'no end of line'")
     printed = capsys.readouterr().out
-    assert [each for each in ("out\n", "error\n", "no end of line\n") if f"\n{each}" not in printed] == []
+    assert [line for line in ("out\n", "error\n", "no end of line\n") if f"\n{line}" not in printed] == []
 
 
 def test_a_line_prints_into_a_terminal_of_80_columns(folder: Path):

@@ -55,17 +55,17 @@ def test_the_settings_are_those_that_pip_itself_would_use(environment: Path, mon
 
 
 def test_uv_is_told_what_pip_is_told(environment: Path):
-    told = uv_variables(pip_settings(environment, ROOT), ROOT)
-    assert told["UV_DEFAULT_INDEX"] == "https://name:s3cret@index.example/simple"
-    assert told["UV_INDEX"] == "https://one.example/simple https://two.example/simple"
-    assert told["UV_INDEX_STRATEGY"] == "unsafe-best-match", "pip looks into all indexes, too"
-    assert told["UV_HTTP_TIMEOUT"] == "7"
+    variables = uv_variables(pip_settings(environment, ROOT), ROOT)
+    assert variables["UV_DEFAULT_INDEX"] == "https://name:s3cret@index.example/simple"
+    assert variables["UV_INDEX"] == "https://one.example/simple https://two.example/simple"
+    assert variables["UV_INDEX_STRATEGY"] == "unsafe-best-match", "pip looks into all indexes, too"
+    assert variables["UV_HTTP_TIMEOUT"] == "7"
 
 
 def test_folders_of_wheels_that_are_not_there_are_left_out_because_pip_only_warns_of_them(tmp_path: Path):
     (tmp_path / "wheels").mkdir()
-    told = uv_variables({"find-links": f"wheels /gone\nhttps://wheels.example/ {tmp_path}/wheels"}, tmp_path)
-    assert told["UV_FIND_LINKS"] == f"wheels,https://wheels.example/,{tmp_path}/wheels"
+    variables = uv_variables({"find-links": f"wheels /gone\nhttps://wheels.example/ {tmp_path}/wheels"}, tmp_path)
+    assert variables["UV_FIND_LINKS"] == f"wheels,https://wheels.example/,{tmp_path}/wheels"
     assert "UV_FIND_LINKS" not in uv_variables({"find-links": "/gone"}, tmp_path)
 
 

@@ -33,8 +33,8 @@ def demo(folder: Path, sweep_ends_with: int) -> "subprocess.CompletedProcess[str
 def test_the_demo_is_a_sweep_that_ends_as_a_rehearsal_and_leaves_nothing_running(tmp_path: Path):
     done = demo(tmp_path, sweep_ends_with=5)
     assert done.returncode == 0, done.stderr
-    asked = (tmp_path / "asked").read_text().splitlines()
-    assert asked == ["shapebench sweep --file tools/demo.yaml", "shapebench runs"]
+    commands = (tmp_path / "asked").read_text().splitlines()
+    assert commands == ["shapebench sweep --file tools/demo.yaml", "shapebench runs"]
     assert done.stdout.splitlines()[0].endswith("then measures for five minutes.")
     assert done.stdout.splitlines()[-2].startswith("Nothing runs any more.")
     assert max(map(len, done.stdout.splitlines())) <= 80

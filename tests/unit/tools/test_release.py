@@ -48,8 +48,10 @@ def test_a_missing_release_counts_as_not_reachable(releases):
 
 
 def test_a_server_that_never_answers_counts_as_not_reachable_after_the_timeout():
-    with socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        pins = replace(load_pins(), pulumi_releases=f"http://127.0.0.1:{silent.getsockname()[1]}", probe_timeout_s=0.2)
+    with socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        pins = replace(
+            load_pins(), pulumi_releases=f"http://127.0.0.1:{listener.getsockname()[1]}", probe_timeout_s=0.2
+        )
         assert release.published_checksum(pins, "any.tar.gz") is None

@@ -28,7 +28,7 @@ def add_line(root: Path, line: str) -> None:
 def pulumi_that(root: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a stand-in for Pulumi first on PATH, and remove any choice of a backend."""
     write_script(root / ".tools/bin/pulumi", text)
-    for name in [each for each in os.environ if each.startswith("PULUMI_")]:
+    for name in [name for name in os.environ if name.startswith("PULUMI_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(root / "no-home"))
 

@@ -12,9 +12,9 @@ HALF_AS_FAST = MachineSpeed(AT_US, np.where(AT_US < 30e6, 1.0, 2.0))
 
 
 def rows_at(start_s: list[float], latency_s: list[float]) -> pa.Table:
-    start = pa.array([int(each * 1e6) for each in start_s]).cast(pa.timestamp("us"))
+    start = pa.array([int(sent_s * 1e6) for sent_s in start_s]).cast(pa.timestamp("us"))
     return pa.table(
-        {"start": start, "latency_us": [int(each * 1e6) for each in latency_s], "ok": [True] * len(start_s)}
+        {"start": start, "latency_us": [int(taken_s * 1e6) for taken_s in latency_s], "ok": [True] * len(start_s)}
     )
 
 

@@ -102,11 +102,11 @@ def test_other_bytes_are_no_payload(content: bytes) -> None:
 def test_over_rest_an_instance_is_its_input_or_its_inputs_by_name(request: Request, signature: str) -> None:
     document = json.loads(rest_body_of(request, signature))
     assert document["signature_name"] == signature
-    for each in request.inputs:
-        sent = [row[each.name] if len(request.inputs) > 1 else row for row in document["instances"]]
+    for tensor in request.inputs:
+        sent = [row[tensor.name] if len(request.inputs) > 1 else row for row in document["instances"]]
         shape, values = flat(sent)
-        assert shape == each.shape
-        assert values == [as_json(value) for value in values_of(each).ravel().tolist()]
+        assert shape == tensor.shape
+        assert values == [as_json(value) for value in values_of(tensor).ravel().tolist()]
 
 
 @pytest.mark.parametrize("dtype", HALVES)

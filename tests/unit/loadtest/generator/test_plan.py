@@ -65,7 +65,7 @@ def test_a_new_shape_of_load_is_only_its_segments() -> None:
     assert (spike.peak_rps, spike.most_requests, spike.total_s) == (30, 30 + 90 + 30 + 60, 11)
     load = load_plan(spike.plan_values)
     assert isinstance(load, OpenLoopPlan)
-    due_s = [each.intended_start_s for each in load.schedule()]
+    due_s = [arrival.intended_start_s for arrival in load.schedule()]
     assert [sum(begin <= at_s < begin + 3 for at_s in due_s) for begin in (0, 3, 6)] == [30, 90, 30]
     assert load.due_in_hold() == 150
     assert not load.is_steady

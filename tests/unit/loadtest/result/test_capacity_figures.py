@@ -91,7 +91,7 @@ def rows_of(
     """Evenly spaced requests of one latency, as one step; the first ones have `errors`."""
     start_us = (np.arange(count) / rate_rps * 1e6 + number * 1e9).astype("int64")
     named = [*(errors or []), *[None] * count][:count]
-    ok = np.array([each is None for each in named])
+    ok = np.array([error is None for error in named])
     made = request_rows(start_us, np.full(count, int(latency_ms * 1e3)), f"step-{number}", ok)
     return made.set_column(made.schema.get_field_index("error"), "error", pa.array(named, pa.string()))
 

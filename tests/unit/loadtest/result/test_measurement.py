@@ -15,7 +15,7 @@ HEALTH = {"busy_ratio": 0.8, "event_loop_lag_p99_ms": 400.0}
 
 
 def advice(load: LoadPlan) -> list[str]:
-    """Of requests that were sent at half of the planned rate, more and more late."""
+    """The advice on requests that were sent at half of the planned rate, more and more late."""
     rows = request_rows(np.arange(0, 40_000_000, 50_000), np.full(800, 60_000), "hold", np.full(800, fill_value=True))
     due_us, field = times_us(rows, "intended_start"), rows.schema.field("start")
     start = pa.array(2 * due_us - due_us[0]).cast(field.type)
@@ -24,12 +24,14 @@ def advice(load: LoadPlan) -> list[str]:
 
 
 def test_an_open_loop_is_advised_to_use_more_processes() -> None:
-    found = [each for each in advice(load_plan(PROFILES["open"].plan_values)) if "rows are missing" not in each]
-    assert len([each for each in found if "raise shapebench:load.processes" in each]) == 4
+    found = [
+        advised for advised in advice(load_plan(PROFILES["open"].plan_values)) if "rows are missing" not in advised
+    ]
+    assert len([advised for advised in found if "raise shapebench:load.processes" in advised]) == 4
 
 
 def test_a_search_is_not_advised_to_use_more_processes_which_its_settings_refuse() -> None:
     found = advice(capacity_search())
     assert len(found) == 4
-    assert not any("load.processes" in each for each in found)
-    assert all("measure fewer nodes, or give the generator faster cores" in each for each in found)
+    assert not any("load.processes" in advised for advised in found)
+    assert all("measure fewer nodes, or give the generator faster cores" in advised for advised in found)

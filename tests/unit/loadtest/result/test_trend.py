@@ -58,5 +58,5 @@ def test_it_is_the_trend_that_another_implementation_finds(memory: float) -> Non
         series = noise(24, seed, memory)
         ours, plain = trend_of(series), pymannkendall.original_test(series)
         modified = pymannkendall.hamed_rao_modification_test(series)
-        assert ours.z == pytest.approx(max(modified, plain, key=lambda each: each.var_s).z)
+        assert ours.z == pytest.approx(max(modified, plain, key=lambda result: result.var_s).z)
         assert ours.slope == pytest.approx(plain.slope)

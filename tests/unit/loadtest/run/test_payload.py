@@ -25,7 +25,7 @@ def models(draw: DrawFn) -> Model:
     inputs = tuple(
         TensorSpec(name=name, dtype=draw(st.sampled_from(sorted(CODES))), shape=(first, *draw(sizes))) for name in names
     )
-    ranged = draw(st.sets(st.sampled_from([each.name for each in inputs if each.dtype != "bool"] or ["none"])))
+    ranged = draw(st.sets(st.sampled_from([tensor.name for tensor in inputs if tensor.dtype != "bool"] or ["none"])))
     ranges = {
         name: (float(low), float(low + draw(st.integers(0, 9))))
         for name in ranged

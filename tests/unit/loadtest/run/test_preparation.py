@@ -43,12 +43,12 @@ def test_every_request_comes_back_with_its_own_answer(serve: Serve, tmp_path: Pa
     bodies = prepared(tmp_path, server.url)
     expected = request_bodies("rest", PAYLOAD, "resnet")
     assert bodies == [replace(body, answer=answer) for body, answer in zip(expected, answers, strict=True)]
-    assert [seen.body for seen in server.seen] == [each.content for each in expected], "once each"
+    assert [seen.body for seen in server.seen] == [body.content for body in expected], "once each"
 
 
 def test_an_answer_that_nothing_is_compared_with_is_not_kept(serve: Serve, tmp_path: Path) -> None:
     server = serve(lambda exchange, _: exchange.answer(RIGHT))
-    assert {each.answer for each in prepared(tmp_path, server.url, check="shape")} == {b""}
+    assert {body.answer for body in prepared(tmp_path, server.url, check="shape")} == {b""}
     assert len(server.seen) == 3
 
 

@@ -37,7 +37,7 @@ def read(folder: Path, model: Model, name: str, content: object) -> tuple[Reques
 
 
 def values_of(request: Request) -> dict[str, Any]:
-    return {each.name: (each.shape, list(each.values)) for each in request.inputs}
+    return {tensor.name: (tensor.shape, list(tensor.values)) for tensor in request.inputs}
 
 
 def test_a_line_is_a_body_with_its_own_instances_and_is_sent_as_it_is(tmp_path: Path) -> None:
@@ -130,11 +130,11 @@ def test_images_are_scaled_to_what_the_model_takes_or_sent_as_they_are(tmp_path:
         Image.new("RGB", (30, 20), (number * 100, 50, 7)).save(encoded, format="PNG")
         (tmp_path / name).write_bytes(encoded.getvalue())
     first, second = recorded_requests(".", tmp_path, RESNET50)[0]
-    assert [each.inputs[0].shape for each in (first, second)] == [(1, 224, 224, 3)] * 2
+    assert [request.inputs[0].shape for request in (first, second)] == [(1, 224, 224, 3)] * 2
     assert list(first.inputs[0].values[:3]) == [100, 50, 7]
     assert list(second.inputs[0].values[:3]) == [0, 50, 7]
     encoded_ones, _ = recorded_requests(".", tmp_path, TEXT)
-    assert [each.inputs[0].values for each in encoded_ones] == [
+    assert [request.inputs[0].values for request in encoded_ones] == [
         [(tmp_path / name).read_bytes()] for name in ("a.jpg", "b.png")
     ]
 

@@ -24,7 +24,7 @@ def saved(tmp_path: Path) -> Saved:
         module.table = tf.Variable(tf.ones((4, 2)))
 
         def sums(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-            total = tf.add_n([tf.reduce_sum(tf.cast(each, tf.float32)) for each in inputs])
+            total = tf.add_n([tf.reduce_sum(tf.cast(tensor, tf.float32)) for tensor in inputs])
             return {"sum": total + module.table, "count": tf.ones((2,), tf.int64)}
 
         called = tf.function(sums, input_signature=specs)
@@ -206,7 +206,7 @@ def test_a_number_that_the_type_of_an_input_does_not_hold_is_one_error(
 
 def test_sizes_that_recorded_requests_say_need_no_setting(saved: Saved) -> None:
     model = model_of(settings(saved(IDS, MASK)), Path("/nowhere"), is_recorded=True)
-    assert [each.shape for each in model.inputs] == [(None, None), (None, 8)]
+    assert [tensor.shape for tensor in model.inputs] == [(None, None), (None, 8)]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_all_that_a_model_lacks_is_said_at_once(saved: Saved) -> None:
     folder = saved(IDS, tf.TensorSpec((None, None), tf.complex64, "kinds"))
     found = problems_of(settings(folder, shapes={"idz": [2]}), Path("/nowhere"))
     for said in ("'ids' takes [?]", "'kinds' takes [?]", "'kinds' has type complex64", "shapes has 'idz'"):
-        assert [said in each for each in found].count(True) == 1
+        assert [said in problem for problem in found].count(True) == 1
     with pytest.raises(SettingsError) as raised:
         read(folder, shapes={"idz": [2]})
     assert str(raised.value).splitlines() == found
@@ -256,7 +256,7 @@ def test_signatures_are_shown_as_tensorflow_wrote_them(saved: Saved) -> None:
         DeclaredTensor("one", "float16", ()),
     )
     assert signatures["other"].outputs == (DeclaredTensor("out", "float32", (1, 1)),)
-    assert [each.shape_text for each in signatures["other"].inputs] == ["any shape", "[?, ?]", "[]"]
+    assert [tensor.shape_text for tensor in signatures["other"].inputs] == ["any shape", "[?, ?]", "[]"]
 
 
 def test_types_have_the_names_that_tensorflow_gives_their_numbers() -> None:

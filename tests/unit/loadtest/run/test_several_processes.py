@@ -104,7 +104,7 @@ def test_users_are_divided_among_workers_and_each_keeps_its_connection(shared: A
     # The last report may be of workers whose users have already ended.
     assert max(shown.users for shown in shared.progress) == 3
     held = shared.rows.filter(pc.equal(shared.rows["phase"], "hold"))
-    counts = {each["values"]: each["counts"] for each in pc.value_counts(held["worker"]).to_pylist()}
+    counts = {counted["values"]: counted["counts"] for counted in pc.value_counts(held["worker"]).to_pylist()}
     assert max(counts.values()) / min(counts.values()) == pytest.approx(2, rel=0.3), "two users and one"
 
 
@@ -129,7 +129,7 @@ def test_progress_is_of_all_workers_together(shared: Any) -> None:
 
 def test_each_worker_is_sampled_and_what_they_share_is_sampled_once(shared: Any) -> None:
     samples = shared.outcome.samples
-    counts = {each["values"]: each["counts"] for each in pc.value_counts(samples["subject"]).to_pylist()}
+    counts = {counted["values"]: counted["counts"] for counted in pc.value_counts(samples["subject"]).to_pylist()}
     assert counts.keys() == {"generator", "generator-1", "server", "machine"}
     assert 0 < shared.outcome.cpu_peak_percent < 200
 
@@ -152,9 +152,9 @@ def test_the_shares_of_all_workers_are_the_schedule(workers: int) -> None:
         return along_segments([Segment("ramp", 0, 50, 2), Segment("hold", 50, 50, 5)], "poisson", 3)
 
     shares = [list(share_of(schedule(), worker, workers)) for worker in range(workers)]
-    assert sorted((arrival for share in shares for arrival in share), key=lambda each: each.intended_start_s) == list(
-        schedule()
-    )
+    assert sorted(
+        (arrival for share in shares for arrival in share), key=lambda arrival: arrival.intended_start_s
+    ) == list(schedule())
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 

@@ -37,7 +37,7 @@ def test_the_photograph_is_compressed_as_its_own_file_and_differs_by_few_levels(
     assert abs(len(content) - PHOTOGRAPH.stat().st_size) < 1000
     with Image.open(PHOTOGRAPH) as own, Image.open(io.BytesIO(content)) as image:
         assert image.quantization == own.quantization
-        assert [each[1:3] for each in image.layer] == [(1, 1)] * 3
+        assert [component[1:3] for component in image.layer] == [(1, 1)] * 3
     assert abs(pixels_of(content) - before).mean() < 0.5
 
 

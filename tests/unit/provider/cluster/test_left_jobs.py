@@ -127,7 +127,7 @@ def test_the_next_update_stores_the_whole_run_and_measures_its_own(cluster: Any,
         f"fetching the rows of run {first.run_id} from load-{first.run_id.lower()}, a load test that an interrupted"
         " update left behind"
     )
-    assert cluster.deleted == [f"load-{each.run_id.lower()}" for each in (first, second)]
+    assert cluster.deleted == [f"load-{run.run_id.lower()}" for run in (first, second)]
     assert list(Path(inputs["workDir"]).iterdir()) == []
 
 

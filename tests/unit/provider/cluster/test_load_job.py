@@ -140,11 +140,11 @@ def test_the_sidecar_alone_gets_the_token_and_listens_at_the_address_of_the_pod(
     token = token_of(JOB)
     assert len(token) > 20
     assert token != token_of(job(RECORD, PLAN)), "each Job has its own"
-    holders = [each["name"] for each in CONTAINERS if token in json.dumps(each)]
+    holders = [container["name"] for container in CONTAINERS if token in json.dumps(container)]
     assert holders == [SIDECAR]
     sidecar = next(container for container in POD["containers"] if container["name"] == SIDECAR)
     assert {"name": "SHAPEBENCH_SIDECAR_TOKEN", "value": token} in sidecar["env"]
-    (address,) = (each for each in sidecar["env"] if "valueFrom" in each)
+    (address,) = (variable for variable in sidecar["env"] if "valueFrom" in variable)
     assert address["valueFrom"] == {"fieldRef": {"fieldPath": "status.podIP"}}
     assert sidecar["command"][-1] == "8502", "a NetworkPolicy admits this port"
     assert token not in json.dumps(sidecar["command"])

@@ -151,7 +151,7 @@ def reading(at_s, cpu_s, periods=None, late_s=0.0, others=None):
 
 
 def values(samples, quantity):
-    return [each["value"] for each in samples.to_pylist() if each["quantity"] == quantity]
+    return [row["value"] for row in samples.to_pylist() if row["quantity"] == quantity]
 
 
 def test_a_sample_covers_the_time_between_two_readings_on_the_clock_of_the_rows():
@@ -161,7 +161,7 @@ def test_a_sample_covers_the_time_between_two_readings_on_the_clock_of_the_rows(
     assert values(samples, "throttled_ratio") == pytest.approx([0.2, 0.0])
     assert values(samples, "memory_bytes") == [100, 100]
     assert values(samples, "most_cores") == [2, 2]
-    times = sorted({each["at"].timestamp() for each in samples.to_pylist()})
+    times = sorted({row["at"].timestamp() for row in samples.to_pylist()})
     assert times == pytest.approx([1.7e9 + 5, 1.7e9 + 10], abs=0.02)
     assert set(samples["subject"].to_pylist()) == {"a"}
 

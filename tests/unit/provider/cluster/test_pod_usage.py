@@ -31,7 +31,7 @@ inactive_file 60000000
 active_file 10000000
 slab_reclaimable 5000000
 """
-# Of a node with two cores, up for 13937.82 s of which they were idle for 8000 s each and waited for a disk for 400 s.
+# A node with two cores, up for 13937.82 s of which they were idle for 8000 s each and waited for a disk for 400 s.
 NODE = """\
 == /proc/stat
 cpu  900000 1000 200000 1600000 40000 0 5000 8000 0 0
@@ -80,7 +80,7 @@ def test_both_versions_of_cgroups_give_the_same_usage(printed):
 @pytest.mark.parametrize("printed", [V2, V1], ids=["v2", "v1"])
 def test_what_the_container_does_not_use_of_its_node_is_used_by_other_programs(printed):
     others = parse_usage(printed + NODE).others
-    # Of two cores for 13937.82 s, 16400 s were not used and 2.5 s by the container.
+    # Two cores had 13937.82 s each, of which 16400 s were not used and 2.5 s were used by the container.
     assert others.cpu_s == pytest.approx(2 * 13937.82 - 16400 - 2.5)
     assert others.stolen_s == 80
     # 225 of the container's 300 MB cannot be given to others.

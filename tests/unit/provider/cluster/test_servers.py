@@ -256,8 +256,8 @@ class Refusing:
     def machine_of(self, node: str) -> str | None:
         return None if node == "n3" else f"machine-{node}"
 
-    def execute(self, pod: str, *asked: object) -> str:
-        self.asked.append((pod, asked[:2]))
+    def execute(self, pod: str, *arguments: object) -> str:
+        self.asked.append((pod, arguments[:2]))
         if pod == self.refused:
             raise ClusterError("no upgrade")
         return "6.6.72+\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC 7B12\n"

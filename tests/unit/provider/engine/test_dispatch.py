@@ -16,12 +16,15 @@ ALL_KINDS += "[*map(kind_named, KINDS)]"
 
 
 def test_the_kinds_are_all_the_classes_that_have_a_token() -> None:
-    modules = [import_module(each.name) for each in iter_modules(provider.resources.__path__, "provider.resources.")]
+    modules = [
+        import_module(module_info.name)
+        for module_info in iter_modules(provider.resources.__path__, "provider.resources.")
+    ]
     classes = {
-        each.token: each
+        member.token: member
         for module in modules
-        for each in vars(module).values()
-        if isinstance(each, type) and issubclass(each, Resource) and hasattr(each, "token")
+        for member in vars(module).values()
+        if isinstance(member, type) and issubclass(member, Resource) and hasattr(member, "token")
     }
     assert classes.keys() == KINDS.keys()
     assert {token: type(kind_named(token)) for token in KINDS} == classes

@@ -41,11 +41,11 @@ def test_descriptions_are_in_the_names_of_a_program() -> None:
         *LOAD_TEST["properties"].values(),
         *(p for t in SCHEMA["types"].values() for p in t["properties"].values()),
     ]
-    assert all(each["description"] and "shapebench:" not in each["description"] for each in properties)
+    assert all(field["description"] and "shapebench:" not in field["description"] for field in properties)
 
 
 def test_the_least_of_a_nested_value_is_required() -> None:
-    of = {name.rpartition(":")[2]: each["required"] for name, each in SCHEMA["types"].items()}
+    of = {name.rpartition(":")[2]: nested_type["required"] for name, nested_type in SCHEMA["types"].items()}
     assert of == {
         "Shape": ["machineType", "nodes"],
         "Objective": [],

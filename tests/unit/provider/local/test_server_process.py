@@ -95,7 +95,7 @@ def test_a_process_and_what_it_started_are_found_by_the_folder(log):
     wait_until(lambda: len(psutil.Process(process.pid).children()) == 1)
     (child,) = psutil.Process(process.pid).children()
     said: list[str] = []
-    assert {each.pid for each in stop_all(log.parent, said.append)} == {process.pid, child.pid}
+    assert {stopped.pid for stopped in stop_all(log.parent, said.append)} == {process.pid, child.pid}
     assert {f"stopped process {pid}," for pid in (process.pid, child.pid)} == {
         " ".join(line.split()[:3]) for line in said
     }
@@ -174,7 +174,7 @@ def test_what_it_starts_does_not_have_its_place(log):
     os.kill(second.pid, signal.SIGKILL)
     wait_until(lambda: not second.alive)
     assert successor(first, log.parent) is None
-    assert child.pid in {each.pid for each in stop_all(log.parent, print)}, "its child lives on"
+    assert child.pid in {stopped.pid for stopped in stop_all(log.parent, print)}, "its child lives on"
 
 
 def test_variables_are_added_to_its_environment_or_taken_out_of_it(log, monkeypatch):

@@ -30,7 +30,7 @@ from tests.support.load_test_inputs import local_load_test_inputs
 
 pytestmark = pytest.mark.real_time
 
-# Of a server that serves one request at a time.
+# The service time of a server that serves one request at a time.
 SERVICE_S = 0.025
 PLACE = SweepPlace(sweep="20261130-020000", block=7, candidate="0123456789abcdef")
 OF_SWEEP = {"rerun": PLACE.rerun, "sweep": PLACE.model_dump()}
@@ -105,7 +105,7 @@ def test_the_arrivals_of_each_repeat_follow_from_its_manifest_alone(tmp_path: Pa
         assert run.key == Key(rerun=PLACE.rerun, **PLACE.model_dump())
         load = load_plan(run.load.plan_values)
         assert isinstance(load, OpenLoopPlan)
-        planned_s = since_first([each.intended_start_s for each in replace(load, seed=run.seed).schedule()])
+        planned_s = since_first([arrival.intended_start_s for arrival in replace(load, seed=run.seed).schedule()])
         assert sent_s(store, run, "ramp", "hold") == pytest.approx(planned_s, abs=3e-6)
 
 

@@ -46,13 +46,13 @@ def test_the_manifest_has_this_machine_and_what_the_server_says_of_its_computati
     tmp_path: Path, server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inputs = local_load_test_inputs(tmp_path, server_url)
-    asked = []
+    requested_urls = []
     computation = Computation(precision="float32", largest_difference=1e-7)
-    monkeypatch.setattr(measure_here, "computation_of", lambda url: asked.append(url) or computation)
+    monkeypatch.setattr(measure_here, "computation_of", lambda url: requested_urls.append(url) or computation)
     LocalLoadTest().create(inputs, Operation(print, print))
     (manifest,) = ResultsStore(inputs["results"]).scan().manifests
     assert manifest.validity.reasons == ()
-    assert asked == [f"{inputs['restUrl']}/v1/models/resnet/metadata"]
+    assert requested_urls == [f"{inputs['restUrl']}/v1/models/resnet/metadata"]
     assert manifest.serving.computation == computation
     (server,) = manifest.replicas
     assert (server.name, server.node, server.kernel) == ("server", os.uname().nodename, os.uname().release)
@@ -275,7 +275,7 @@ def test_a_run_that_could_not_be_stored_is_imported_as_the_run_that_it_is(
     assert "No space left on device" in message
     assert f"; give a folder that you can read and write. Its raw rows are in {folder}; " in message
     store = ResultsStore(inputs["results"])
-    assert [each.split("run_id=")[1] for each in store.scan().unfinished] == [run_id]
+    assert [unfinished.split("run_id=")[1] for unfinished in store.scan().unfinished] == [run_id]
 
     (command,) = re.findall("`shapebench (.*)` stores the run later", message)
     result = CliRunner().invoke(app, shlex.split(command))

@@ -221,7 +221,7 @@ def left_running(inputs, model_server_on_path):
 
 
 def servers_on(port):
-    return [each for each in psutil.process_iter() if f"--rest_api_port={port}" in command_line(each)]
+    return [process for process in psutil.process_iter() if f"--rest_api_port={port}" in command_line(process)]
 
 
 def command_line(process):

@@ -75,7 +75,7 @@ def sent_raw(server, request: bytes) -> bytes:
 
 
 def rest_request(method, path, more_headers, body) -> bytes:
-    length = [b"Content-Length: %d" % len(body)] if not any(b"Transfer" in each for each in more_headers) else []
+    length = [b"Content-Length: %d" % len(body)] if not any(b"Transfer" in header for header in more_headers) else []
     lines = [method + b" " + path + b" HTTP/1.1", b"Host: x", b"Connection: close", *length, *more_headers]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 

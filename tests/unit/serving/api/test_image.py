@@ -148,7 +148,7 @@ def test_other_methods_are_refused(server):
 
 
 def signature(*inputs: InputSpec) -> Signature:
-    return Signature("serving_default", {each.name: each for each in inputs}, ("y",), dict)
+    return Signature("serving_default", {spec.name: spec for spec in inputs}, ("y",), dict)
 
 
 def image_input(shape=(None, 4, 4, 3), dtype="float32", name="x") -> InputSpec:

@@ -126,8 +126,8 @@ def tensor_of_bytes(name, datatype, shape, values):
 def test_values_go_behind_the_json_where_that_is_asked_for(server, direct, images):
     request, headers = binary_request("image_input", "FP32", images.shape, images.tobytes())
     in_json = server.request("POST", INFER, request, headers).json["outputs"][0]["data"]
-    asked = {"parameters": {"binary_data_output": True}}
-    request, headers = binary_request("image_input", "FP32", images.shape, images.tobytes(), **asked)
+    options = {"parameters": {"binary_data_output": True}}
+    request, headers = binary_request("image_input", "FP32", images.shape, images.tobytes(), **options)
     answer = server.request("POST", INFER, request, headers).body
     text, values = answer[:-200], np.frombuffer(answer[-200:], np.float32)
     assert json.loads(text)["outputs"][0]["parameters"] == {"binary_data_size": 200}

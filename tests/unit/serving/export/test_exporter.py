@@ -147,8 +147,8 @@ def test_an_export_ends_when_the_process_that_started_it_is_gone(tmp_path):
         parent.stdin.close()
         parent.stdout.close()
         _, left = psutil.wait_procs([export], timeout=10)
-        for each in left:
-            each.kill()
+        for process in left:
+            process.kill()
         assert left == []
 
     exporting.cached_export("random", tmp_path, write)

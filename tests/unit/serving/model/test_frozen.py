@@ -47,7 +47,7 @@ def operations(monkeypatch):
     session_call = frozen_module._session_call
 
     def recorded(graph, inputs, outputs):
-        counts.append(Counter(each.type for each in graph.get_operations() if each.type != "Const"))
+        counts.append(Counter(operation.type for operation in graph.get_operations() if operation.type != "Const"))
         return session_call(graph, inputs, outputs)
 
     monkeypatch.setattr(frozen_module, "_session_call", recorded)

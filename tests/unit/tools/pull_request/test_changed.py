@@ -47,7 +47,7 @@ def test_what_no_stack_deploys_changes_none(path: str):
 
 
 @given(
-    st.lists(st.sampled_from(["README.md", "stacks/settings.py", *(f"stacks/Pulumi.{each}.yaml" for each in STACKS)]))
+    st.lists(st.sampled_from(["README.md", "stacks/settings.py", *(f"stacks/Pulumi.{stack}.yaml" for stack in STACKS)]))
 )
 def test_more_changed_files_never_change_fewer_stacks(paths: list[str]):
     assert set(changed_stacks(paths[1:], STACKS)) <= set(changed_stacks(paths, STACKS))
@@ -57,17 +57,19 @@ def test_nothing_that_is_deployed_is_made_from_what_counts_as_not_deployed():
     packages = sorted({path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"})
     graph = grimp.build_graph(*packages)
     deployed = {module for module in graph.modules if module.split(".")[0] in DEPLOYED}
-    for each in tuple(deployed):
-        deployed |= graph.find_upstream_modules(each)
-    listed = {each for each in NOT_DEPLOYED if (ROOT / each).is_dir() and (ROOT / each / "__init__.py").exists()}
+    for module in tuple(deployed):
+        deployed |= graph.find_upstream_modules(module)
+    listed = {path for path in NOT_DEPLOYED if (ROOT / path).is_dir() and (ROOT / path / "__init__.py").exists()}
     assert {"analysis/verdict", "sweep"} <= listed
-    found = {each for each in deployed for folder in listed if f"{each}.".startswith(folder.replace("/", ".") + ".")}
+    found = {
+        module for module in deployed for folder in listed if f"{module}.".startswith(folder.replace("/", ".") + ".")
+    }
     # The programs that set a checkout up do not run in a stack, but their messages and pins do.
-    assert {each for each in found if not each.startswith("tools")} == set()
+    assert {module for module in found if not module.startswith("tools")} == set()
 
 
 def test_every_path_that_counts_as_not_deployed_exists():
-    assert [each for each in NOT_DEPLOYED if not (ROOT / each).exists()] == []
+    assert [path for path in NOT_DEPLOYED if not (ROOT / path).exists()] == []
 
 
 def test_the_stacks_that_a_workflow_measures_are_those_on_gke():

@@ -83,6 +83,6 @@ def test_a_comment_needs_only_the_packages_that_its_job_installs():
     )
     loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     pinned = re.findall(r"^([\w-]+)==", (ROOT / "tools/requirements/comment.txt").read_text(), re.MULTILINE)
-    names = {re.sub("[-_.]+", "-", each).lower() for each in loaded.stdout.split()}
+    names = {re.sub("[-_.]+", "-", name).lower() for name in loaded.stdout.split()}
     assert "requests" in names
     assert names - OPTIONAL <= set(pinned)

@@ -35,7 +35,7 @@ def preview(stack: str = "8cpu-16gb", **changes: Any) -> Preview:
 
 
 def comment(*previews: Preview, expected: list[str] | None = None) -> str:
-    return compose(previews, expected or [each.stack for each in previews], "0123456789abcdef", RUN)
+    return compose(previews, expected or [previewed.stack for previewed in previews], "0123456789abcdef", RUN)
 
 
 def row(text: str, stack: str) -> list[str]:

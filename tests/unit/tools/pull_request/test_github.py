@@ -61,7 +61,7 @@ def test_a_comment_whose_writing_the_server_does_not_confirm_was_perhaps_written
     github: FakeGitHub, pull_request: PullRequest, monkeypatch: pytest.MonkeyPatch
 ):
     answer = github.answer
-    monkeypatch.setattr(github, "answer", lambda *asked: (502, {}, "") if asked[0] == "POST" else answer(*asked))
+    monkeypatch.setattr(github, "answer", lambda *request: (502, {}, "") if request[0] == "POST" else answer(*request))
     with pytest.raises(GitHubError, match=r"502.*so the comment was perhaps not written; run the job again"):
         pull_request.put_comment(MARK, f"{MARK} one")
 

@@ -52,7 +52,7 @@ def comment(tmp_path: Path):
         for stack, spent in usd.items():
             outcome = {"usd": spent, "hours": 1.0, "message": "3 runs, all destroyed"}
             (tmp_path / f"{stack}.json").write_text(json.dumps(outcome))
-        stacks = [each["stack"] for each in changes] if expected is None else expected
+        stacks = [changed_stack["stack"] for changed_stack in changes] if expected is None else expected
         return compose(read_measurement(tmp_path), stacks, "0123456789abcdef", RUN)
 
     return of

@@ -103,14 +103,14 @@ def noise(count: int) -> list[float]:
 
 
 def test_one_outlier_does_not_decide_a_step() -> None:
-    good = [(each, True) for each in noise(2500)]
+    good = [(latency_s, True) for latency_s in noise(2500)]
     assert answered(good) is StepVerdict.MEETS
     assert answered([*good[:1500], (2.0, True), *good[1501:]]) is StepVerdict.MEETS
 
 
 def test_a_burst_that_may_be_the_first_of_many_is_not_certified() -> None:
     # Six of 700, all at once, are fewer than one in a hundred; but one more such burst would be too many.
-    good = [(each, True) for each in noise(700)]
+    good = [(latency_s, True) for latency_s in noise(700)]
     assert answered([*good[:500], *[(2.0, True)] * 6, *good[506:]]) is StepVerdict.UNDECIDED
 
 

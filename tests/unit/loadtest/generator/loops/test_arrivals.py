@@ -22,7 +22,7 @@ def ramp_and_hold(rate_rps: float, ramp_s: float, hold_s: float, law: str, seed:
 
 def along_curve(rates_rps: Sequence[float], duration_s: float, law: str) -> Iterator[Arrival]:
     interval_s = duration_s / (len(rates_rps) - 1)
-    return along_segments([Segment("hold", *each, interval_s) for each in pairwise(rates_rps)], law, 3)
+    return along_segments([Segment("hold", *ends_rps, interval_s) for ends_rps in pairwise(rates_rps)], law, 3)
 
 
 def test_constant_arrivals_are_where_the_rate_puts_them_without_adding_up_errors() -> None:
@@ -78,7 +78,7 @@ def test_evenly_spaced_requests_along_a_curve_are_due_where_the_area_under_it_is
 
 
 def test_independent_requests_along_a_curve_have_its_rate_in_each_part() -> None:
-    due = [each.intended_start_s for each in along_curve([0.0, 400.0, 0.0, 0.0, 100.0], 400.0, POISSON)]
+    due = [arrival.intended_start_s for arrival in along_curve([0.0, 400.0, 0.0, 0.0, 100.0], 400.0, POISSON)]
     counts = np.histogram(due, bins=[0, 100, 200, 300, 400])[0]
     assert counts[2] == 0
     assert counts[[0, 1, 3]] == pytest.approx([20_000, 20_000, 5_000], rel=0.05)

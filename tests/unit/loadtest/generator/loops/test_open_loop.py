@@ -215,7 +215,7 @@ def test_a_search_finds_the_capacity_and_keeps_the_whole_curve(result_of: Result
 
 
 def lateness_s(outcome: LoadTestOutcome) -> np.ndarray:
-    """Of each request that was sent: how much later its answer was than a queue's with one worker would be."""
+    """How much later the answer of each request that was sent was than a queue's with one worker would be."""
     sent = outcome.rows.filter(pc.not_equal(pc.fill_null(outcome.rows["error"], ""), "not_sent"))
     sent = sent.sort_by("intended_start")
     due_s = us(sent, "intended_start") / 1e6

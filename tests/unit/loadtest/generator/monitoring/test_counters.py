@@ -132,8 +132,8 @@ def test_several_servers_that_hang_delay_the_others_no_longer_than_one(
     url: str, plan: Callable[..., LoadTestPlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loadtest.generator.monitoring.counters, "_TIMEOUT_S", 0.5)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        hangs = f"http://127.0.0.1:{silent.getsockname()[1]}/page"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        hangs = f"http://127.0.0.1:{listener.getsockname()[1]}/page"
         many = plan(there=f"{url}/page", **{f"silent-{at}": hangs for at in range(8)})
         began_s = time.monotonic()
         append_counters(many)

@@ -22,7 +22,7 @@ processor\t: 1
 vendor_id\t: GenuineIntel
 model name\t: another
 """
-# Of an Arm processor: https://github.com/torvalds/linux/blob/v6.6/arch/arm64/kernel/cpuinfo.c
+# What an Arm processor shows: https://github.com/torvalds/linux/blob/v6.6/arch/arm64/kernel/cpuinfo.c
 ARM = """\
 processor\t: 0
 BogoMIPS\t: 50.00

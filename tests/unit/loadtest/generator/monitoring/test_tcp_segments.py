@@ -44,17 +44,17 @@ def test_a_segment_that_nobody_acknowledges_is_sent_again_and_counted(listener: 
     first = socket.create_connection(listener.getsockname())
     waiting = [socket.socket() for _ in range(3)]
     try:
-        for each in waiting:
-            each.settimeout(0)
-            assert each.connect_ex(listener.getsockname()) in (0, errno.EINPROGRESS)
+        for connection in waiting:
+            connection.settimeout(0)
+            assert connection.connect_ex(listener.getsockname()) in (0, errno.EINPROGRESS)
         time.sleep(1.5)  # the kernel tries again after one second
         segments = TcpSegments(loopback=True)
         segments.sample()
         assert sum(again for _, again in segments._of_sockets.values()) >= 1
         assert (segments.retransmitted_ratio or 0) > 0
     finally:
-        for each in (first, *waiting):
-            each.close()
+        for connection in (first, *waiting):
+            connection.close()
 
 
 def test_reading_leaves_a_socket_as_it_is(listener: socket.socket):

@@ -22,7 +22,7 @@ from tests.unit.loadtest.plans import check_of_outputs
 
 
 def check_of(*shape: int, dtype: str = "float32") -> AnswerCheck:
-    """Of the model of the responses here."""
+    """The check for the model of the responses here."""
     return check_of_outputs([Output("resnet50", dtype, shape)], read_grpc)
 
 
@@ -57,15 +57,18 @@ def test_the_request_is_the_photograph_as_the_server_reads_it() -> None:
 def test_any_request_is_what_the_servers_own_library_reads(sent: Request, signature: str) -> None:
     request = predict_pb2.PredictRequest.FromString(grpc_body_of(sent, signature, "any"))
     assert request.model_spec.signature_name == signature
-    assert set(request.inputs) == {each.name for each in sent.inputs}
-    for each in sent.inputs:
-        read = tf.make_ndarray(request.inputs[each.name])
-        assert (request.inputs[each.name].dtype, read.shape) == (tf.as_dtype(each.dtype).as_datatype_enum, each.shape)
-        if each.dtype == STRING:
-            assert read.ravel().tolist() == list(each.values)
+    assert set(request.inputs) == {tensor.name for tensor in sent.inputs}
+    for tensor in sent.inputs:
+        read = tf.make_ndarray(request.inputs[tensor.name])
+        assert (request.inputs[tensor.name].dtype, read.shape) == (
+            tf.as_dtype(tensor.dtype).as_datatype_enum,
+            tensor.shape,
+        )
+        if tensor.dtype == STRING:
+            assert read.ravel().tolist() == list(tensor.values)
         else:
-            values = np.frombuffer(each.data, each.stored)
-            assert np.array_equal(read.ravel(), values, equal_nan=each.dtype.startswith("float"))
+            values = np.frombuffer(tensor.data, tensor.stored)
+            assert np.array_equal(read.ravel(), values, equal_nan=tensor.dtype.startswith("float"))
 
 
 def test_types_have_the_numbers_of_the_servers_own_library() -> None:

@@ -91,16 +91,16 @@ def test_a_connection_that_the_server_announces_to_close_is_not_used_again(serve
 
 
 def test_a_renewed_connection_carries_one_request_and_the_server_is_asked_to_close_it(serve: Serve) -> None:
-    asked: list[str | None] = []
+    connection_headers: list[str | None] = []
 
     def note_header(exchange: Any, _: int) -> None:
-        asked.append(exchange.headers["Connection"])
+        connection_headers.append(exchange.headers["Connection"])
         exchange.answer()
 
     server = serve(note_header)
     with connected(server.url, renewed=True) as ask:
         assert [ask() for _ in range(3)] == [(200, RIGHT)] * 3
-    assert asked == ["close"] * 3
+    assert connection_headers == ["close"] * 3
     assert len({seen.connection for seen in server.seen}) == 3
 
 

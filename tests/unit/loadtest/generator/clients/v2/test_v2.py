@@ -136,7 +136,7 @@ def test_a_cut_off_text_is_an_error_and_no_exception_of_another_kind() -> None:
 def test_a_grpc_request_has_the_values_as_bytes_and_names_only_another_signature() -> None:
     request = InferRequest.FromString(v2_grpc_body_of(Request((IMAGE, TEXT)), "serving_default", "m"))
     assert (request.model_name, request.id, len(request.parameters)) == ("m", "shapebench", 0)
-    assert [(each.name, each.datatype, list(each.shape)) for each in request.inputs] == [
+    assert [(tensor.name, tensor.datatype, list(tensor.shape)) for tensor in request.inputs] == [
         ("image", "FP32", [1, 3]),
         ("text", "BYTES", [1]),
     ]
