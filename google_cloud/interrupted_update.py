@@ -14,9 +14,9 @@ def interrupted_names(export: str, stack: str) -> Mapping[str, str | None]:
     """
     try:
         pending = json.loads(export)["deployment"].get("pending_operations") or []
-        creations = [each["resource"] for each in pending if each["type"] == "creating"]
-        stacks = {each["urn"].split(":")[2] for each in creations}
-        names = {name: each["inputs"].get("description") for each in creations if (name := _name(each))}
+        creations = [operation["resource"] for operation in pending if operation["type"] == "creating"]
+        stacks = {creation["urn"].split(":")[2] for creation in creations}
+        names = {name: creation["inputs"].get("description") for creation in creations if (name := _name(creation))}
     except (ValueError, LookupError, TypeError, AttributeError):
         raise SettingsError(
             "the file is not the state of a stack, so it does not show which resources were being created; give the"

@@ -119,7 +119,7 @@ def inventory(google: GoogleClient, project: str, say: Callable[[str], None]) ->
         _of_project(google, project, ACCOUNT, "accounts", "email"),
     ]
     say("listing machines, disks, networks and what is in them, buckets and service accounts")
-    resources = [each for several in listed for each in several]
+    resources = [resource for several in listed for resource in several]
     networks = [resource for resource in resources if resource.kind == NETWORK and resource.labels]
     resources = [
         _in_its_network(resource, networks) if resource.kind.of_network else resource for resource in resources
@@ -172,7 +172,7 @@ def _aggregated(google: GoogleClient, project: str, kind: Kind, unlisted: set[st
     """The resources of a kind in all zones and regions; adds those that do not answer to `unlisted`."""
     pages = google.pages("compute", f"projects/{project}/aggregated/{kind.plural}", returnPartialSuccess="true")
     for page in pages:
-        unlisted.update(str(each).rpartition("/")[2] for each in page.get("unreachables", ()))
+        unlisted.update(str(place).rpartition("/")[2] for place in page.get("unreachables", ()))
         scopes = page.get("items", {})
         if not isinstance(scopes, dict):
             raise CloudError(
@@ -216,4 +216,4 @@ def _text(document: Json, key: str) -> str:
 def _mapping(value: object) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
-    return {str(key): each for key, each in value.items() if isinstance(each, str)}
+    return {str(key): text for key, text in value.items() if isinstance(text, str)}

@@ -62,12 +62,15 @@ def leftovers(
         if not (resource.network and resource.network.name in used_networks)
     )
     found = [Leftover(resource, why) for resource, why in judged if why is not None]
-    removed = {each.resource for each in found}
+    removed = {leftover.resource for leftover in found}
     used = {
         account for cluster in inventory.clusters if cluster not in removed for account in accounts_of(cluster.document)
     }
-    found = [each for each in found if each.resource.kind != ACCOUNT or each.resource.name not in used]
-    return sorted(found, key=lambda each: (KINDS.index(each.resource.kind), each.resource.location, each.resource.name))
+    found = [leftover for leftover in found if leftover.resource.kind != ACCOUNT or leftover.resource.name not in used]
+    return sorted(
+        found,
+        key=lambda leftover: (KINDS.index(leftover.resource.kind), leftover.resource.location, leftover.resource.name),
+    )
 
 
 def _is_living(cluster: CloudResource, now: datetime) -> bool:

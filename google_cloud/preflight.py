@@ -106,7 +106,7 @@ def _bucket_problems(google: GoogleClient, bucket: str | None) -> Iterator[Probl
         return
     # https://cloud.google.com/storage/docs/json_api/v1/buckets/testIamPermissions
     answer = google.get("storage", f"b/{bucket}/iam/testPermissions", permissions=GRANTS)
-    if missing := [each for each in GRANTS if each not in answer.get("permissions", [])]:
+    if missing := [permission for permission in GRANTS if permission not in answer.get("permissions", [])]:
         yield Problem(
             f"these credentials lack {' and '.join(missing)} on the bucket {bucket}, so the stack cannot let its"
             " servers read the model there; or copy the model, and set shapebench:model.path to the copy, which is"
@@ -163,7 +163,7 @@ def beyond_running_cluster(required: Requirements, access: Access) -> Requiremen
         of_stack = [
             cluster for cluster in clusters(GoogleClient(access), access.project) if _is_of_stack(cluster, required)
         ]
-        pools = [pool for each in of_stack for pool in node_pools(each.document)]
+        pools = [pool for cluster in of_stack for pool in node_pools(cluster.document)]
     except (CloudError, NoCredentialsError, KeyError, TypeError, ValueError):
         return required
     return replace(required, needs=added(required.needs, needs(*pools)), accounts=()) if of_stack else required
@@ -180,8 +180,8 @@ def problem_report(required: Requirements, access: Access, problems: Sequence[Pr
     are = "is" if len(problems) == 1 else "are"
     place = f"project {access.project or '(none)'}, zone {required.zone}"
     lines = [f"nothing was created, because {count} of stack {required.stack} {are} not met in {place}:"]
-    for number, each in enumerate(problems, start=1):
-        lines += [f"{number}. {each.message}", *(f"     {command}" for command in each.commands)]
+    for number, problem in enumerate(problems, start=1):
+        lines += [f"{number}. {problem.message}", *(f"     {command}" for command in problem.commands)]
     if all(problem.skippable for problem in problems):
         return "\n".join(
             [*lines, f"Then run it again. For an update without this check: {skip_command(required.stack)}"]
@@ -261,7 +261,7 @@ def _quota_problems(
 ) -> Iterator[Problem]:
     for scope in SCOPES:
         listed = read_quotas(google, project, required.region, scope)
-        for need in (each for each in required.needs if each.scope == scope):
+        for need in (quota_need for quota_need in required.needs if quota_need.scope == scope):
             if need.vm_family:
                 yield from _family_problem(google, project, need, required.region, note)
             elif need.metric in listed:
@@ -320,7 +320,7 @@ def _version_problems(google: GoogleClient, project: str, required: Requirements
 
 
 def _version(text: str) -> tuple[int, ...]:
-    """Of GKE, such as 1.34.1-gke.2037000."""
+    """The numbers in a version of GKE, such as 1.34.1-gke.2037000."""
     return tuple(map(int, re.findall(r"\d+", text)))
 
 

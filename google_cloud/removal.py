@@ -59,9 +59,9 @@ class Remover:
 
     def _empty(self, bucket: CloudResource) -> None:
         pages = self._google.pages("storage", f"{bucket.path}/o", versions="true")
-        for each in [entry for page in pages for entry in entries(page, "items")]:
-            path = f"{bucket.path}/o/{quote(str(each.get('name')), safe='')}"
-            self._google.delete("storage", path, generation=str(each.get("generation")))
+        for object_version in [entry for page in pages for entry in entries(page, "items")]:
+            path = f"{bucket.path}/o/{quote(str(object_version.get('name')), safe='')}"
+            self._google.delete("storage", path, generation=str(object_version.get("generation")))
 
     def _wait(self, resource: CloudResource, operation: Json) -> None:
         """Wait until Google has deleted it. Accounts and buckets are deleted at once, without an operation."""

@@ -118,7 +118,7 @@ class GoogleClient:
 def entries(page: Mapping[str, Any], key: str) -> list[Json]:
     """The entries of a page; raises CloudError where it is not a list of objects."""
     listed = page.get(key, [])
-    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
         raise CloudError(f"`{key}` in Google's answer is not a list of objects, so the resources in it are unknown")
     return listed
 

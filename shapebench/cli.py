@@ -48,11 +48,11 @@ def _complete_run(context: typer.Context, incomplete: str) -> list[tuple[str, st
     """The ids of the runs in a folder, each with its stack, for completion in a shell; a bucket would take seconds."""
     manifests = Path(context.params.get("results") or default_store()).glob("runs/stack=*/*.json")
     found = sorted(manifests, key=lambda path: path.stem, reverse=True)
-    return [(each.stem, each.parent.name) for each in found if each.stem.startswith(incomplete)]
+    return [(path.stem, path.parent.name) for path in found if path.stem.startswith(incomplete)]
 
 
-def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
-    if asked:
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
+    if requested:
         from stacks.version import VERSION  # noqa: PLC0415 - start-up
 
         typer.echo(f"shapebench {VERSION}")
@@ -225,10 +225,10 @@ def estimate(  # noqa: PLR0913, PLR0917 - as many as the command has options
     from shapebench.commands.prices.shapes import Offers  # noqa: PLC0415
 
     with one_line_errors():
-        asked, served = asked_of(p90, p95, p99, p999, errors, None, None), model_of(model)
+        requested, served = asked_of(p90, p95, p99, p999, errors, None, None), model_of(model)
         offers = Offers.near(near, memory, region, served)
         as_json = as_json or output == "json"
-        print_estimate(served, offers, asked, results, every_shape=every_shape, as_json=as_json)
+        print_estimate(served, offers, requested, results, every_shape=every_shape, as_json=as_json)
 
 
 @app.command()
@@ -273,8 +273,8 @@ def report(  # noqa: PLR0913, PLR0917 - as many as the command has options
     from shapebench.commands.results.report import report_runs  # noqa: PLC0415 - start-up
 
     with one_line_errors():
-        asked = asked_of(p90, p95, p99, p999, errors, budget, within, file=objective)
-        report_runs(results, out, asked, seed=seed)
+        requested = asked_of(p90, p95, p99, p999, errors, budget, within, file=objective)
+        report_runs(results, out, requested, seed=seed)
 
 
 @app.command("open")
@@ -311,8 +311,8 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
     from shapebench.commands.results.report import export_runs  # noqa: PLC0415 - start-up
 
     with one_line_errors():
-        asked = asked_of(p90, p95, p99, p999, errors, budget, within, file=objective)
-        export_runs(results, out, asked, rows=rows, seed=seed)
+        requested = asked_of(p90, p95, p99, p999, errors, budget, within, file=objective)
+        export_runs(results, out, requested, rows=rows, seed=seed)
 
 
 @app.command()
@@ -341,8 +341,8 @@ def publish(  # noqa: PLR0913, PLR0917 - as many as the command has options
     from shapebench.commands.results.publish import publish as write  # noqa: PLC0415 - start-up
 
     with one_line_errors():
-        asked = asked_of(p90, p95, p99, p999, errors, None, None)
-        code = write(results or [default_store()], to, asked, as_json=as_json or output == "json")
+        requested = asked_of(p90, p95, p99, p999, errors, None, None)
+        code = write(results or [default_store()], to, requested, as_json=as_json or output == "json")
     raise typer.Exit(code)
 
 
@@ -407,8 +407,8 @@ def verdict(  # noqa: PLR0913, PLR0917 - as many as the command has options
     from shapebench.commands.results.verdict import print_verdict  # noqa: PLC0415 - start-up
 
     with one_line_errors():
-        asked = asked_of(p90, p95, p99, p999, errors, budget, within, file=objective)
-        code = print_verdict(results, asked, "json" if as_json else output, price or "on-demand")
+        requested = asked_of(p90, p95, p99, p999, errors, budget, within, file=objective)
+        code = print_verdict(results, requested, "json" if as_json else output, price or "on-demand")
     raise typer.Exit(code)
 
 
@@ -500,8 +500,8 @@ def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
 
     with one_line_errors():
         requirement = parse_requirement(rps, zones, headroom, clients)
-        asked = asked_of(p90, p95, p99, p999, errors, None, None)
-        code = print_plan(results, asked, requirement, as_json=as_json or output == "json")
+        requested = asked_of(p90, p95, p99, p999, errors, None, None)
+        code = print_plan(results, requested, requirement, as_json=as_json or output == "json")
     raise typer.Exit(code)
 
 

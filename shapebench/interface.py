@@ -139,8 +139,8 @@ class Store:
         figures = found["figures"].items()
         frame = _frame(
             [
-                {"figure": name, "first": each["values"][0], "second": each["values"][1], "ratio": each["ratio"]}
-                for name, each in figures
+                {"figure": name, "first": figure["values"][0], "second": figure["values"][1], "ratio": figure["ratio"]}
+                for name, figure in figures
             ]
         )
         frame.attrs["settings"] = found["settings"]
@@ -165,7 +165,7 @@ def prices(stacks: Sequence[str] = (), *, shape: str | None = None, region: str 
     USD of an hour; no price is NaN. Raises ShapebenchError.
     """
     found = _json("price", stack=stacks, shape=shape, region=region)
-    return _frame([{"stack": each["name"]} | item for each in found for item in each["cost"]["line_items"]])
+    return _frame([{"stack": priced["name"]} | item for priced in found for item in priced["cost"]["line_items"]])
 
 
 def _answer(found: Mapping[str, Any], text: str, rows: Sequence[Mapping[str, Any]]) -> Answer:

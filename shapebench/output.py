@@ -47,7 +47,9 @@ def progress() -> Iterator[Callable[[str], None]]:
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON
     text = json.dumps(value, indent=2, ensure_ascii=False)
     # JSON escapes only some of them: a terminal takes U+009B for the beginning of a command, too.
-    sys.stdout.write("".join(json.dumps(each)[1:-1] if is_control(each) else each for each in text) + "\n")
+    sys.stdout.write(
+        "".join(json.dumps(character)[1:-1] if is_control(character) else character for character in text) + "\n"
+    )
 
 
 def print_table(table: Table, title: str | None = None, dispensable: Sequence[str] = ()) -> None:
@@ -108,12 +110,12 @@ def _widths(columns: Sequence[Column], rows: list[list[str]], available: int) ->
     Titles and sentences are broken between words where they must be.
     """
     cells = [[row[at] for row in rows] for at in range(len(columns))]
-    most = [max(map(cell_len, (column.title, *each))) for column, each in zip(columns, cells, strict=True)]
+    most = [max(map(cell_len, (column.title, *texts))) for column, texts in zip(columns, cells, strict=True)]
     if sum(most) <= available:
         return most
     least = [
-        max(map(cell_len, (*column.title.split(), *(" ".join(each).split() if column.kind == "wrap" else each))))
-        for column, each in zip(columns, cells, strict=True)
+        max(map(cell_len, (*column.title.split(), *(" ".join(texts).split() if column.kind == "wrap" else texts))))
+        for column, texts in zip(columns, cells, strict=True)
     ]
     widths = [
         min(widest, max(narrowest, _SENTENCES_WIDTH)) if column.kind == "wrap" else narrowest
@@ -173,7 +175,7 @@ def _print_cards(console: Console, columns: Sequence[Column], rows: list[list[st
 
 def _print_card(console: Console, title: str, facts: Sequence[tuple[str, str]]) -> None:
     """The title, and a line for each fact that is not empty; a word with no room beside the name is below it."""
-    # Of all facts, so that cards below each other are aligned.
+    # The width of the names of all facts, so that cards below each other are aligned.
     names = max(cell_len(name) for name, _ in facts)
     _print_title(console, title)
     for name, text in facts:

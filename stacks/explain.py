@@ -82,8 +82,8 @@ def _what_is_wrong(details: ErrorDetails) -> str:
     if wrong is None:
         return f"wrong ({details['msg'][0].lower()}{details['msg'][1:]})"
     limits = {
-        name: int(each) if isinstance(each, float) and each.is_integer() else each
-        for name, each in details.get("ctx", {}).items()
+        name: int(limit) if isinstance(limit, float) and limit.is_integer() else limit
+        for name, limit in details.get("ctx", {}).items()
     }
     return wrong.format(hint=_as_number(details["input"]), **limits)
 

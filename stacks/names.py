@@ -13,7 +13,7 @@ SERVICE_ACCOUNT = NAME
 REST_PORT = 8501
 GRPC_PORT = 8500
 SIDECAR_PORT = 8502
-# Of the first generator pod, where the workers of the others connect: Locust's own default.
+# The port of the first generator pod, where the workers of the others connect: Locust's own default.
 MASTER_PORT = 5557
 
 # Selectors: a Deployment's selector cannot change once it is created, so these labels hold nothing that varies.

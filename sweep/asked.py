@@ -41,15 +41,15 @@ def read_settings(file: Path | None, options: Mapping[str, Any]) -> SweepSetting
         )
         raise SettingsError("\n".join([missing, *_unknown(stated, named)]))
     try:
-        asked = SweepFile.model_validate(stated | given)
+        sweep_file = SweepFile.model_validate(stated | given)
     except ValidationError as error:
         raise SettingsError(explain(error, SweepFile, named)) from None
-    choices = asked.model_dump(include=set(SweepChoices.model_fields), exclude_unset=True)
-    made = _made(asked, named)
+    choices = sweep_file.model_dump(include=set(SweepChoices.model_fields), exclude_unset=True)
+    made = _made(sweep_file, named)
     # What is made of machines has no stack to leave out.
-    found = candidates(asked, made, (lambda key: named("machines" if key == "stacks" else key)) if made else named)
+    found = candidates(sweep_file, made, (lambda key: named("machines" if key == "stacks" else key)) if made else named)
     on_one_machine = not made and load_settings(found[0].stack).platform == "local"
-    priors = _priors(dict.fromkeys(each.stack for each in found), made) if asked.estimate else {}
+    priors = _priors(dict.fromkeys(candidate.stack for candidate in found), made) if sweep_file.estimate else {}
     return SweepSettings(candidates=found, on_one_machine=on_one_machine, made=made, priors=priors, **choices)
 
 
@@ -62,31 +62,31 @@ def _priors(stacks: Iterable[str], made: Mapping[str, Config]) -> dict[str, Stac
         if settings.platform == "gke" and (usd_hourly := kept_cost("gke", shape, settings.region, 0).hourly):
             priced[stack] = shape, usd_hourly
     cpus = {shape.series.name: shape.series.cpus for shape, _ in priced.values()}
-    is_told_apart = len(cpus) > 1 or any(len(each) == 1 for each in cpus.values())
-    return priors_of(priced) if len(priced) > 1 and is_told_apart else {}
+    are_distinguishable = len(cpus) > 1 or any(len(cpu_models) == 1 for cpu_models in cpus.values())
+    return priors_of(priced) if len(priced) > 1 and are_distinguishable else {}
 
 
-def _made(asked: SweepFile, named: Callable[[str], str]) -> dict[str, Config]:
+def _made(sweep_file: SweepFile, named: Callable[[str], str]) -> dict[str, Config]:
     """The stacks that the sweep makes of machine types; raises SettingsError where it is not known what they have."""
-    if asked.machines is None:
-        if asked.total_vcpus is not None:
+    if sweep_file.machines is None:
+        if sweep_file.total_vcpus is not None:
             raise SettingsError(
                 f"{named('totalVcpus')} is given without {named('machines')}, so it would change nothing; give both, or"
                 " leave it out"
             )
         return {}
-    if asked.total_vcpus is None:
+    if sweep_file.total_vcpus is None:
         raise SettingsError(
             f"{named('machines')} is given without {named('totalVcpus')}, so it is not known how many nodes a stack"
             " has; give the vCPUs of all its nodes together, such as 16"
         )
-    if len(asked.stacks) > 1:
+    if len(sweep_file.stacks) > 1:
         raise SettingsError(
-            f"{named('stacks')} names {len(asked.stacks)} stacks, but with {named('machines')} it is the one whose"
+            f"{named('stacks')} names {len(sweep_file.stacks)} stacks, but with {named('machines')} it is the one whose"
             f" other settings all machine types get; give one, and the machine types of the others in"
             f" {named('machines')}"
         )
-    return made_stacks(asked.machines, asked.total_vcpus, next(iter(asked.stacks), None), named)
+    return made_stacks(sweep_file.machines, sweep_file.total_vcpus, next(iter(sweep_file.stacks), None), named)
 
 
 def _unknown(stated: Mapping[str, Any], named: Callable[[str], str]) -> list[str]:
@@ -94,8 +94,8 @@ def _unknown(stated: Mapping[str, Any], named: Callable[[str], str]) -> list[str
     try:
         SweepFile.model_validate(stated)
     except ValidationError as error:
-        unknown = [each for each in error.errors() if each["type"] == "extra_forbidden"]
-        only = ValidationError.from_exception_data(SweepFile.__name__, [_of(each) for each in unknown])
+        unknown = [detail for detail in error.errors() if detail["type"] == "extra_forbidden"]
+        only = ValidationError.from_exception_data(SweepFile.__name__, [_of(detail) for detail in unknown])
         return explain(only, SweepFile, named).splitlines()
     return []
 
@@ -118,7 +118,7 @@ def _option(key: str) -> str:
     if first == "load":
         return f"{key} in a sweep file"
     name = {"stacks": "stack", "machines": "machine", "objectives": "p99"}.get(first, key)
-    return "--" + "".join(f"-{each.lower()}" if each.isupper() else each for each in name)
+    return "--" + "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -43,9 +43,11 @@ def _parts(one: Candidate, vcpus: int, found: Sequence[Candidate]) -> dict[str, 
     return {
         "interop": serving.threads_name,
         "intraop": f"intraop{serving.intra_op or vcpus}",
-        "batching": _batching(serving.batching, [each.serving.batching for each in found if each.stack == one.stack]),
+        "batching": _batching(
+            serving.batching, [candidate.serving.batching for candidate in found if candidate.stack == one.stack]
+        ),
         "protocol": serving.protocol,
-        "server": _server(one.server, {each.server for each in found if each.server}),
+        "server": _server(one.server, {candidate.server for candidate in found if candidate.server}),
     }
 
 
@@ -54,7 +56,7 @@ def _batching(batching: Batching | None, others: Sequence[Batching | None]) -> s
     if batching is None:
         return "no batching"
     text = f"batch{batching.max_batch_size}"
-    if len({each for each in others if each and each.max_batch_size == batching.max_batch_size}) == 1:
+    if len({other for other in others if other and other.max_batch_size == batching.max_batch_size}) == 1:
         return text
     return (
         f"{text}-timeout{batching.batch_timeout_micros}-enqueued{batching.max_enqueued_batches}"

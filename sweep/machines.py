@@ -33,7 +33,11 @@ def machine_types(value: object) -> object:
     texts = value if isinstance(value, list | tuple) else (value,)
     if not all(isinstance(text, str) for text in texts):
         return texts  # which the field refuses
-    return tuple(dict.fromkeys(each for text in texts for part in _between_commas(text) for each in _expanded(part)))
+    return tuple(
+        dict.fromkeys(
+            machine_type for text in texts for part in _between_commas(text) for machine_type in _expanded(part)
+        )
+    )
 
 
 def _between_commas(text: str) -> list[str]:
@@ -55,8 +59,8 @@ def _between_commas(text: str) -> list[str]:
 def _expanded(text: str) -> Iterator[str]:
     """All texts that the braces stand for, the innermost first: the same ones in any order."""
     if braces := _INNERMOST_BRACES.search(text):
-        for each in braces[1].split(","):
-            yield from _expanded(text[: braces.start()] + each.strip() + text[braces.end() :])
+        for alternative in braces[1].split(","):
+            yield from _expanded(text[: braces.start()] + alternative.strip() + text[braces.end() :])
     else:
         yield text.strip()
 
@@ -125,7 +129,7 @@ def _nodes(machine_type: str, total_vcpus: int, named: Callable[[str], str]) -> 
     vcpus, _ = machine_resources(runnable(machine_type))
     nodes, rest = divmod(total_vcpus, vcpus)
     if rest:
-        possible = [str(vcpus * each) for each in (nodes, nodes + 1) if each]
+        possible = [str(vcpus * node_count) for node_count in (nodes, nodes + 1) if node_count]
         raise SettingsError(
             f"a node has {vcpus} vCPUs, so no number of nodes has {total_vcpus}; give {named('totalVcpus')}"
             f" {' or '.join(possible)}, or leave this machine type out"

@@ -45,7 +45,7 @@ def priors_of(priced: Mapping[str, tuple[NodeShape, float]]) -> dict[str, StackP
     found = {}
     for stack, (shape, usd_hourly) in priced.items():
         if speed := speeds.of_series(shape.series):
-            # Of several CPUs two stacks may get different ones, so they have less in common.
+            # Where a series has several CPUs, two stacks may get different ones, so they have less in common.
             same_cpu_sd = speeds.carry_over / math.sqrt(len(speed.cpus))
             own_cpu_sd = math.sqrt(speed.cpu_sd**2 - same_cpu_sd**2)
             parts = {

@@ -45,7 +45,7 @@ class Room:
         ]
 
     def _needed(self, parallel: int) -> Iterator[tuple[str, float, int]]:
-        """Of each quota, what is needed while the stacks that take most of it are up, and how many these are."""
+        """What is needed of each quota while the stacks that take most of it are up, and how many these are."""
         for quota in dict.fromkeys(name for taken in self.taken_by.values() for name in taken):
             largest = sorted(self._takers(quota), reverse=True)[:parallel]
             yield quota, sum(largest), len(largest)

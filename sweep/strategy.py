@@ -68,10 +68,10 @@ class Strategy(Protocol):
     Once eliminated, a candidate stays so whatever is observed of others later.
     """
 
-    def decide(self, observed: Mapping[str, Sequence[Observation]], asked: int | None = None) -> Decision:
+    def decide(self, observed: Mapping[str, Sequence[Observation]], candidates: int | None = None) -> Decision:
         """Decide from all runs so far, of every candidate with one objective, by its key; it may have none yet.
 
-        `asked` is how many candidates the sweep was asked to compare, with those that are left out because they
+        `candidates` is how many candidates the sweep was asked to compare, with those that are left out because they
         failed: the certainty that is promised is for all of them, as they may come back. By default none is left out.
         """
         ...

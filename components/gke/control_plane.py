@@ -13,7 +13,7 @@ from stacks.machines.machine_series import machine_series
 from stacks.machines.shapes import NodeShape
 
 _CHANGED_BY_GKE = [
-    # Of the default pool, which exists only while the cluster is created.
+    # These belong to the default pool, which exists only while the cluster is created.
     "initialNodeCount",
     "nodeConfig",
     "nodePools",

@@ -77,7 +77,7 @@ class ModelStore(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        ready = pulumi.Output.all(*(each.id for each in (*objects, grant)))
+        ready = pulumi.Output.all(*(resource.id for resource in (*objects, grant)))
         self.uri = pulumi.Output.all(bucket.name, folder, ready).apply(lambda known: f"gs://{known[0]}/{known[1]}")
         self.register_outputs({})
 

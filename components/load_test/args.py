@@ -24,13 +24,13 @@ class CommonArgs:
     base_url: pulumi.Input[str]
     """The server's address, `http://…` or `grpc://host:port`."""
     fingerprint: pulumi.Input[str]
-    """Of the server; a new one makes the test run again."""
+    """The fingerprint of the server; a new one makes the test run again."""
     serving: pulumi.Input[Mapping[str, object]]
     """What the manifest records of the server: analysis.results.schema.manifest.Serving, without image and replicas."""
     model: Mapping[str, object]
     """What is known of the model: stacks.server.models.Model. Another one makes the test run again."""
     payload_digest: str
-    """Of what requests carry; another one makes the test run again."""
+    """The digest of what requests carry; another one makes the test run again."""
     check_answers: str
     """How answers are judged, `values`, `shape` or `off`, and by which tolerance.
 

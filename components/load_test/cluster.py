@@ -22,7 +22,7 @@ class ClusterLoadTestArgs(CommonArgs):
     """What every load test has, the cluster, and the generator's pod."""
 
     kubeconfig: pulumi.Input[str] | None
-    """Of the cluster; secret. None for the user's own kubeconfig, which is not stored."""
+    """The kubeconfig of the cluster, which is secret. None for the user's own kubeconfig, which is not stored."""
     context: str | None = None
     """The context of the user's own kubeconfig; None for its current one."""
     namespace: pulumi.Input[str]
@@ -83,7 +83,7 @@ class ClusterLoadTestRun(PluginResource[ClusterLoadTestRunArgs]):
     summary: pulumi.Output[str]
     """The most important of them in one line."""
     run_ids: pulumi.Output[Sequence[str]]
-    """Of all repeats, in order."""
+    """The ids of the runs of all repeats, in order."""
 
 
 class ClusterLoadTest(pulumi.ComponentResource):
@@ -125,7 +125,7 @@ class ClusterLoadTest(pulumi.ComponentResource):
             | {
                 "kubeconfig": None if args.kubeconfig is None else pulumi.Output.secret(args.kubeconfig),
                 "scripts": _name(scripts),
-                "payload": [_name(each) for each in sent],
+                "payload": [_name(config_map) for config_map in sent],
                 "service_account": _name(account),
             }
         )

@@ -34,4 +34,4 @@ class LoadTest(PluginResource[LoadTestArgs]):
     summary: pulumi.Output[str]
     """The most important of them in one line."""
     run_ids: pulumi.Output[Sequence[str]]
-    """Of all repeats, in order."""
+    """The ids of the runs of all repeats, in order."""

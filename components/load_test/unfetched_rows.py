@@ -13,7 +13,7 @@ class UnfetchedRowsArgs:
     """The fields of the load test's arguments that say where its rows may be, and where they belong."""
 
     kubeconfig: pulumi.Input[str] | None
-    """Of the cluster; secret. None for the user's own kubeconfig, which is not stored."""
+    """The kubeconfig of the cluster, which is secret. None for the user's own kubeconfig, which is not stored."""
     context: str | None
     namespace: pulumi.Input[str]
     stack: str

@@ -113,7 +113,7 @@ class GkePlatform(pulumi.ComponentResource):
 
 
 def costs_of(args: GkePlatformArgs) -> tuple[Cost, Cost]:
-    """Of serving, and of the load test's nodes."""
+    """The costs of serving, and of the load test's nodes."""
     settings = args.settings
     return (
         kept_cost(settings.platform, settings.node_shape(args.stack), settings.region, args.model.uploaded_bytes),

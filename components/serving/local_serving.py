@@ -20,7 +20,7 @@ class LocalServingArgs:
     variant: ServingVariant
     grpc_threads: int
     rest_threads: int
-    """Of stacks.server.request_threads."""
+    """The number of threads for REST requests: stacks.server.request_threads."""
     server: pulumi.Input[str]
     """`auto` or a server's setting: stacks.server.servers. The plugin decides what `auto` is."""
     rest_port: pulumi.Input[int]

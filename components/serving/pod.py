@@ -129,7 +129,7 @@ def _flags(args: TfServingArgs) -> list[pulumi.Input[str]]:
 def _with_model(argument: str, model_uri: pulumi.Input[str]) -> pulumi.Input[str]:
     """The argument with the model's folder, which is known only when the model is there."""
     first, *others = argument.split(MODEL_PLACE)
-    return pulumi.Output.concat(first, *(part for each in others for part in (model_uri, each))) if others else first
+    return pulumi.Output.concat(first, *(part for text in others for part in (model_uri, text))) if others else first
 
 
 def _environment(args: TfServingArgs) -> list[core.EnvVarArgs] | None:

@@ -22,9 +22,9 @@ class BucketAccess:
     """How a server's pod reads a model in a bucket."""
 
     image: str
-    """Of the init container that waits for the access: with `python` on PATH."""
+    """The image of the init container that waits for the access. It has `python` on PATH."""
     annotations: Mapping[str, str] = field(default_factory=dict)
-    """Of the Kubernetes service account that reads the bucket."""
+    """The annotations of the Kubernetes service account that reads the bucket."""
     service_account: str = SERVICE_ACCOUNT
     objects: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Size and time of creation of each file that the bucket must hold: RemoteModel.objects. Empty for any files."""
@@ -65,14 +65,14 @@ class TfServingArgs:
     pool: Mapping[str, str] = field(default_factory=dict)
     """Labels of the serving nodes; taints (NoSchedule) with the same keys and values are tolerated."""
     resources: PodResources | None = None
-    """Of one pod; None for those that fit on a GKE node of the shape."""
+    """The resources of one pod; None for those that fit on a GKE node of the shape."""
     one_a_node: bool = True
     seed_faithful: bool = False
     """Deploy as the published experiment did: no requests, limits or probes, REST threads by default, shared nodes."""
     labels: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    """Of the namespace."""
+    """The labels of the namespace."""
     least_load_limit_s: int = 0
-    """Of `load_limit_s`, where starts were measured; 0 for what follows from the model's size alone."""
+    """The least `load_limit_s`, where starts were measured; 0 for what follows from the model's size alone."""
     autoscaler_settings: AutoscalerSettings | None = None
     """What changes the number of pods, up to `replicas`; None for as many all the time."""
 

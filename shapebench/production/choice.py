@@ -96,7 +96,7 @@ class Production:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Of the pods, and of no others in the namespace."""
+        """The labels of the pods, and of no others in the namespace."""
         return {f"{_LABEL}/name": "model-server", f"{_LABEL}/instance": self.name}
 
     @property
@@ -177,7 +177,7 @@ def _serving_args(run: Manifest, model_bytes: int, longest_start_s: float, name:
 def _own_server(run: Manifest) -> ImageServerSettings | None:
     """What a stack file says of a server that is none of this project's: a run has its arguments, but not its ports."""
     serving = run.serving
-    if serving.server in {each.name for each in ALL_SERVERS}:
+    if serving.server in {server.name for server in ALL_SERVERS}:
         return None
     settings = load_settings(run.stack).server
     if settings is None or (settings.image, settings.args) != (serving.image, serving.server_args):

@@ -131,8 +131,8 @@ def _as_json(make: Callable[[], Any]) -> Object:
 
 def _without_nothing(value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, dict):
-        return {key: _without_nothing(each) for key, each in value.items() if each is not None}
-    return [_without_nothing(each) for each in value] if isinstance(value, list) else value
+        return {key: _without_nothing(member) for key, member in value.items() if member is not None}
+    return [_without_nothing(element) for element in value] if isinstance(value, list) else value
 
 
 def _services(production: Production) -> list[Object]:

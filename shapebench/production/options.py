@@ -95,8 +95,8 @@ def day(  # noqa: PLR0913, PLR0917 - as many as the command has options
         curve = parse_traffic(traffic, peak, night, peak_at)
         terms = parse_terms(zones, headroom, clients)
         autoscaling = parse_autoscaling(start_up, pod_start_up, node_removal, min_nodes, zones)
-        asked = asked_of(p90, p95, p99, p999, errors, None, None)
-        code = print_day(results, asked, AskedDay(curve, terms, autoscaling), as_json=as_json or output == "json")
+        requested = asked_of(p90, p95, p99, p999, errors, None, None)
+        code = print_day(results, requested, AskedDay(curve, terms, autoscaling), as_json=as_json or output == "json")
     raise typer.Exit(code)
 
 
@@ -136,10 +136,10 @@ def replay(  # noqa: PLR0913, PLR0917 - as many as the command has options
     from shapebench.commands.planning.replay import print_replay  # noqa: PLC0415 - start-up
 
     with one_line_errors():
-        asked = asked_of(p90, p95, p99, p999, errors, None, None)
+        requested = asked_of(p90, p95, p99, p999, errors, None, None)
         pod_start_s = None if pod_start_up is None else seconds_of("--pod-start-up", pod_start_up)
         delays = AskedDelays(pod_start_s=pod_start_s)
-        print_replay(results, run, asked, delays, as_json=as_json or output == "json")
+        print_replay(results, run, requested, delays, as_json=as_json or output == "json")
 
 
 def manifests(  # noqa: PLR0913, PLR0917 - as many as the command has options
@@ -188,5 +188,5 @@ def manifests(  # noqa: PLR0913, PLR0917 - as many as the command has options
         curve = parse_traffic(traffic, peak, night, peak_at)
         terms = parse_terms(zones, headroom, clients)
         autoscaling = parse_autoscaling(start_up, pod_start_up, node_removal, min_nodes, zones)
-        asked = asked_of(p90, p95, p99, p999, errors, None, None)
-        write_manifests(results, asked, AskedDay(curve, terms, autoscaling), Place(name, namespace, model), out)
+        requested = asked_of(p90, p95, p99, p999, errors, None, None)
+        write_manifests(results, requested, AskedDay(curve, terms, autoscaling), Place(name, namespace, model), out)

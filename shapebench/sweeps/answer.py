@@ -139,9 +139,9 @@ def troubles(outcome: Outcome) -> Iterator[str]:
     for view in outcome.last.stacks:
         if view.stack in failed:
             yield f"The stack {view.stack} failed, so its candidates were not decided: {view.why}"
-    for each in _failed(outcome):
-        if each.candidate.stack not in failed:
-            yield f"{each.candidate.label} failed and was left out: {each.why}"
+    for failed_view in _failed(outcome):
+        if failed_view.candidate.stack not in failed:
+            yield f"{failed_view.candidate.label} failed and was left out: {failed_view.why}"
     if any(_failed(outcome)) and not outcome.last.simulated:
         command = f"shapebench sweep --resume {outcome.last.sweep_id}"
         yield f"Once the cause is fixed, this tries what failed again: {command}"
@@ -154,7 +154,7 @@ def left_of(leftovers: Mapping[str, Iterable[str]]) -> Iterator[str]:
     """What is left of stacks, each with how to remove it."""
     for stack, left in leftovers.items():
         yield f"LEFT OF THE STACK {stack}, WHICH MAY COST MONEY; each with how to remove it:"
-        yield from (f"    {each}" for each in left)
+        yield from (f"    {leftover}" for leftover in left)
 
 
 def _failed(outcome: Outcome) -> Iterator[CandidateView]:

@@ -127,7 +127,7 @@ def _note_room(settings: SweepSettings) -> None:
 
 
 def _costs_money(expected: Mapping[str, Expected]) -> bool:
-    return any(each.billed_usd_hourly != 0 for each in expected.values())
+    return any(expectation.billed_usd_hourly != 0 for expectation in expected.values())
 
 
 def _grid_usd(settings: SweepSettings, estimated: Mapping[str, SweepEstimate]) -> float | None:

@@ -47,7 +47,7 @@ def print_plan(
         f" {'; with '.join(map(objective_text, loads))}."
     )
     print_table(_table(estimated))
-    simulations = max(each.simulations for each in estimated.values())
+    simulations = max(sweep_estimate.simulations for sweep_estimate in estimated.values())
     note(
         f"\nThe median of {counted(simulations, 'simulated sweep')}, and what 90 % of them did not exceed; creating,"
         " updating and destroying are included. How much the candidates differ is assumed; if the best are close, a"
@@ -81,14 +81,14 @@ def _note_prices(settings: SweepSettings, expected: Mapping[str, Expected]) -> N
 
 def _table(estimated: Mapping[str, SweepEstimate]) -> Table:
     columns = (Column("strategy", "text"), *map(Column, ("runs", "time", "time, 90 %", "USD", "USD, 90 %")))
-    return Table("Plan", columns, tuple(_row(name, each) for name, each in estimated.items()))
+    return Table("Plan", columns, tuple(_row(name, sweep_estimate) for name, sweep_estimate in estimated.items()))
 
 
-def _row(name: str, each: SweepEstimate) -> tuple[str, ...]:
-    times = (duration(60 * round(60 * hours)) for hours in (each.hours.median, each.hours.high))
-    usd = each.usd or Range(0, 0)
-    amounts = (money(usd.median), money(usd.high)) if each.usd else (MISSING, MISSING)
-    return (name, f"{each.runs.median:.0f}", *times, *amounts)
+def _row(name: str, sweep_estimate: SweepEstimate) -> tuple[str, ...]:
+    times = (duration(60 * round(60 * hours)) for hours in (sweep_estimate.hours.median, sweep_estimate.hours.high))
+    usd = sweep_estimate.usd or Range(0, 0)
+    amounts = (money(usd.median), money(usd.high)) if sweep_estimate.usd else (MISSING, MISSING)
+    return (name, f"{sweep_estimate.runs.median:.0f}", *times, *amounts)
 
 
 def _price(of: Expected) -> str:

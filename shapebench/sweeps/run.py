@@ -76,9 +76,9 @@ async def _conducted(journal: Journal, fleet: Fleet, report: Path) -> tuple[Outc
                     note(_STOPPING)
 
             loop = asyncio.get_running_loop()
-            for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                if signal.getsignal(each) is not signal.SIG_IGN:  # as `nohup` has it
-                    loop.add_signal_handler(each, stop, each)
+            for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(signal_number) is not signal.SIG_IGN:  # as `nohup` has it
+                    loop.add_signal_handler(signal_number, stop, signal_number)
             outcome = await conductor.run()
     except Exception as error:
         # The view, too, may fail at its end; the outcome says what is up.

@@ -118,7 +118,7 @@ def candidates_table(objective: ObjectiveView, most: int) -> Table:
         Column("why", "wrap"),
         *map(Column, ("runs", "USD per million", "more than leader")),
     )
-    rows = [_candidate_row(each, leads=each == objective.leader) for each in by_cost(objective)[:most]]
+    rows = [_candidate_row(candidate, leads=candidate == objective.leader) for candidate in by_cost(objective)[:most]]
     return Table("Candidates", columns, tuple(rows))
 
 
@@ -140,16 +140,16 @@ def by_cost(objective: ObjectiveView) -> list[CandidateView]:
     unknown = float("inf")
     return sorted(
         objective.candidates,
-        key=lambda each: (
-            order.index(each.place),
-            unknown if each.usd_per_million is None else each.usd_per_million,
+        key=lambda candidate: (
+            order.index(candidate.place),
+            unknown if candidate.usd_per_million is None else candidate.usd_per_million,
         ),
     )
 
 
 def left_out(objective: ObjectiveView, most: int) -> str:
     """How many candidates the table has no room for."""
-    places = [each.place.value for each in by_cost(objective)[most:]]
+    places = [candidate.place.value for candidate in by_cost(objective)[most:]]
     counts = ", ".join(f"{places.count(place)} {place}" for place in dict.fromkeys(places))
     return f"and {counts}" if counts else ""
 

@@ -10,7 +10,7 @@ from shapebench.sweeps.view import SIMULATED, duration, heading, screen, standin
 from sweep.conductor.snapshot import CandidateView, Observer, Place, Snapshot, StackState, StackView
 from sweep.settings import SweepSettings
 
-# Of each stack, in a log.
+# How often, at most, a log has the progress of each stack.
 _PROGRESS_EVERY_S = 60
 _BETWEEN_TASKS = {StackState.creating, StackState.measuring, StackState.up, StackState.destroying}
 

@@ -13,10 +13,10 @@ from pydantic import Field, model_validator
 
 from stacks.frozen import Frozen
 
-# Of one run. Its rows are read at once, 77 bytes each: a report of more would take over 2 GiB.
+# The most requests of one run. Its rows are read at once, 77 bytes each: a report of more would take over 2 GiB.
 MOST_REQUESTS = 25_000_000
 
-# Of a curve: one each minute of a day.
+# The most rates of a curve: one each minute of a day.
 MOST_RATES = 1441
 
 _InFlight = Annotated[

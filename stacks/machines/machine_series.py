@@ -35,14 +35,14 @@ class CustomTypes:
     mib_a_vcpu: tuple[int, int]
     """The least and the most."""
     most_mib: int
-    """Of all vCPUs together."""
+    """The most memory of all vCPUs together."""
     dearer_percent: int
     """What a vCPU or a GB costs more than one of a predefined type."""
 
     def nearest(self, vcpus: int, memory_mib: int) -> tuple[int, int]:
         """The vCPUs and MiB of a type that exists: these, or what was probably meant, as where GB or MB are given."""
-        nearest = min(self.vcpus, key=lambda each: (abs(each - vcpus), each))
-        least_mib, most_mib = (nearest * each for each in self.mib_a_vcpu)
+        nearest = min(self.vcpus, key=lambda offered: (abs(offered - vcpus), offered))
+        least_mib, most_mib = (nearest * mib_per_vcpu for mib_per_vcpu in self.mib_a_vcpu)
         if memory_mib < least_mib <= memory_mib * 1024 <= most_mib:
             memory_mib *= 1024
         elif memory_mib % _STEP_MIB and memory_mib % 1000 == 0:
@@ -128,9 +128,11 @@ class MachineSeries:
                 return None
             vcpus, memory_mib = self.custom.nearest(*size)
             return f"{self.name}-custom-{vcpus}-{memory_mib}"
-        kind, _, vcpus_asked = machine_type.removeprefix(f"{self.name}-").rpartition("-")
-        if kind in self.predefined and vcpus_asked.isdecimal():
-            return f"{self.name}-{kind}-{min(self.predefined[kind], key=lambda each: abs(each - int(vcpus_asked)))}"
+        kind, _, vcpus_text = machine_type.removeprefix(f"{self.name}-").rpartition("-")
+        if kind in self.predefined and vcpus_text.isdecimal():
+            return (
+                f"{self.name}-{kind}-{min(self.predefined[kind], key=lambda offered: abs(offered - int(vcpus_text)))}"
+            )
         return next(iter(difflib.get_close_matches(machine_type, self.types, n=1)), None)
 
     def said_sizes(self) -> Iterator[str]:
@@ -202,6 +204,6 @@ def runnable(machine_type: str) -> str:
         raise UnknownMachineTypeError(
             f"{machine_type} is {series.architecture}, and there is no server image for {series.architecture}, so no"
             " pod would start (tensorflow/serving issue 1948: the official image is for amd64 only); use a type of"
-            f" {', '.join(each.name for each in ALL_SERIES if each.has_server_image)}"
+            f" {', '.join(other.name for other in ALL_SERIES if other.has_server_image)}"
         )
     return machine_type

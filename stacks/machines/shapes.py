@@ -89,7 +89,7 @@ class NodeShape(Frozen):
 
     @property
     def cores(self) -> int:
-        """Of one node. A core has as many vCPUs as it has threads."""
+        """The cores of one node. A core has as many vCPUs as it has threads."""
         return max(1, self.vcpus // self.series.threads_per_core)
 
     @property

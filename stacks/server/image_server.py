@@ -96,7 +96,7 @@ class ImageServerSettings(Frozen):
     @property
     def protocols(self) -> tuple[ProtocolFacts, ...]:
         """What requests can be sent over."""
-        return tuple(each for each in _SPOKEN[self.protocol] if self.ports.grpc or not each.over_grpc)
+        return tuple(protocol for protocol in _SPOKEN[self.protocol] if self.ports.grpc or not protocol.over_grpc)
 
     def ready_path(self, model_name: str) -> str:
         return (self.ready or _READY[self.protocol]).replace(NAME_PLACE, model_name)

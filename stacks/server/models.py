@@ -16,7 +16,7 @@ Values = Annotated[tuple[str | int | float, ...], Field(strict=False, min_length
 VERSION = "1"
 # The signature that TensorFlow Serving uses where a request names none.
 DEFAULT_SIGNATURE = "serving_default"
-# Of generated values without another range: no embedding and no mask refuses these.
+# The range of generated values that have no other range: no embedding and no mask refuses these.
 GENERATED: Range = (0.0, 1.0)
 # How the ends of a range are shown: ids in the millions with all their digits.
 _EXACT = ".15g"
@@ -57,7 +57,7 @@ class Model(Frozen):
     files: Annotated[tuple[str, ...], Field(strict=False)]
     """By path below the folder with its name, such as `1/saved_model.pb`."""
     size_bytes: int
-    """Of its files."""
+    """The size of its files."""
     in_place: str | None = None
     """The URI of the folder above its version where servers on Google Cloud read it; None where it is uploaded."""
 

@@ -72,5 +72,5 @@ IMAGE = ProtocolFacts(
     instead="grpc",
 )
 
-PROTOCOLS = {each.name: each for each in (REST, GRPC, V2_REST, V2_BINARY, V2_GRPC, IMAGE)}
+PROTOCOLS = {protocol.name: protocol for protocol in (REST, GRPC, V2_REST, V2_BINARY, V2_GRPC, IMAGE)}
 NAMES: tuple[str, ...] = get_args(ProtocolName)

@@ -134,10 +134,10 @@ class Conductor:
         """A last look at the stacks that had any, or of which it is not known."""
         sweep = self._sweep
         # Where the destruction is not recorded, the search after it is neither.
-        asked = {stack: of for stack, of in sweep.state.stacks.items() if of.leftovers or stack in sweep.destroyed}
+        to_search = {stack: of for stack, of in sweep.state.stacks.items() if of.leftovers or stack in sweep.destroyed}
         looked = {
             stack: (of.leftovers or (NOT_SEARCHED,)) if self._stops > 1 else await sweep.leftovers(stack)
-            for stack, of in asked.items()
+            for stack, of in to_search.items()
         }
         return {stack: found for stack, found in looked.items() if found}
 

@@ -90,7 +90,7 @@ class Decisions:
             self._made[objective] = version, self._decide(state, observed, len(state.of_objective[objective]))
         return self._made[objective][1]
 
-    def _decide(self, state: SweepState, observed: Mapping[str, list[Observation]], asked: int) -> Decision:
+    def _decide(self, state: SweepState, observed: Mapping[str, list[Observation]], candidates: int) -> Decision:
         """The strategy's decision. One made without candidates that failed stands until one of these rivals it.
 
         Otherwise all that were too close to the chosen one would race again, for a candidate that may fail again or be
@@ -98,13 +98,13 @@ class Decisions:
         """
         if not observed:
             return Decision({}, {}, None, "")
-        decision = self._strategy.decide(observed, asked)
+        decision = self._strategy.decide(observed, candidates)
         racing = {key for key, standing in decision.standings.items() if standing == Standing.racing}
         returned = observed.keys() & state.returned.keys()
         others = {key: runs for key, runs in observed.items() if key not in returned}
         if not racing or not returned or not others:
             return decision
-        earlier = self._strategy.decide(others, asked)
+        earlier = self._strategy.decide(others, candidates)
         is_rivalled = any(len(observed[key]) > state.returned[key] for key in racing & returned)
         if is_rivalled or Standing.racing in earlier.standings.values():
             return decision
@@ -131,7 +131,7 @@ class Decisions:
 
     def task(self, state: SweepState, key: str, block: int) -> Measure:
         """The next run of a candidate. A short one that failed may have been too short, so a full one follows it."""
-        rivals = [each for each in state.of_objective[state.objective[key]] if each not in state.failed]
+        rivals = [rival for rival in state.of_objective[state.objective[key]] if rival not in state.failed]
         length = Length.full if state.failures[key, block] else self._strategy.length(block, len(rivals))
         return Measure(state.candidates[key], block, length)
 

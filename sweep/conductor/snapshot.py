@@ -108,7 +108,7 @@ class ObjectiveView:
             and not candidate.at_least
             and candidate.place is not Place.failed
         ]
-        return min(others, key=lambda each: each.behind or 0.0, default=None)
+        return min(others, key=lambda candidate: candidate.behind or 0.0, default=None)
 
     @property
     def lead(self) -> float | None:

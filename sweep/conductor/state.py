@@ -80,7 +80,7 @@ class SweepState:
             (record.number, partial(state.begin, record)) for record in records
         ]
         events += [(record.end_number, partial(state.end, record)) for record in records if record.end_number]
-        events += [(each.number, state.resume) for each in resumptions]
+        events += [(resumption.number, state.resume) for resumption in resumptions]
         for _, apply in sorted(events, key=lambda event: event[0]):
             apply()
         return state

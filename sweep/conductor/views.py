@@ -80,7 +80,10 @@ class Views:
         )
 
     def _log_cost(self, state: SweepState, key: str) -> float | None:
-        """Of one that failed, the mean, each run with the weight that strategies give it; of bounds, the highest."""
+        """The logarithm of a candidate's cost: the mean of its runs if it failed, the highest if it has bounds alone.
+
+        In the mean each run has the weight that strategies give it.
+        """
         runs = self.decisions.observed(state, key)
         if values := [run for run in runs if not run.is_bound]:
             return sum(run.weight * run.log_cost for run in values) / sum(run.weight for run in values)

@@ -127,7 +127,9 @@ class Database:
             ((text,),) = self._read("sweep")
             ((at_s, active_s, wall_s, events),) = self._read("clock")
             rows, resumed = self._read("tasks"), self._read("resumptions")
-            numbers = [number for each in rows for number in (each[0], each[COLUMNS.index("end_number")]) if number]
+            numbers = [
+                number for task_row in rows for number in (task_row[0], task_row[COLUMNS.index("end_number")]) if number
+            ]
             numbers += [number for number, _ in resumed]
             if sorted(numbers) != list(range(1, events + 1)):
                 raise ValueError("records are missing")

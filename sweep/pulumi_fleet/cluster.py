@@ -24,5 +24,5 @@ def left_in_cluster(stack: str, context: str | None) -> list[str]:
             f"the cluster does not list its namespaces ({why}), so it is not known whether something of {stack} is left"
             f" there; correct the cause, then `{command}` lists it"
         ) from error
-    names = [each.metadata.name for each in found if each.metadata]
+    names = [namespace.metadata.name for namespace in found if namespace.metadata]
     return [f"namespace {name}: kubectl delete namespace {name}" for name in names]

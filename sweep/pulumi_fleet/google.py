@@ -30,12 +30,20 @@ def remove_interrupted(stack: str, state: str, config: Mapping[str, Any], say: S
     with _google(stack, config) as (google, project):
         listed = inventory(google, project, say)
         found = leftovers(listed, google.now(), interrupted)
-        of_stack = [each for each in found if each.why is Why.interrupted and each.resource.stack == label_value(stack)]
+        of_stack = [
+            leftover
+            for leftover in found
+            if leftover.why is Why.interrupted and leftover.resource.stack == label_value(stack)
+        ]
         failures = dict(Remover(google, say).remove(of_stack))
     region = str(config.get("gcp:zone", "")).rpartition("-")[0] or None
     unlisted = [place for place in listed.unlisted if is_within(place, region)]
     return [
-        *(f"{each.resource.kind.name} {each.resource.name}: {why}" for each, why in failures.items() if why),
+        *(
+            f"{leftover.resource.kind.name} {leftover.resource.name}: {why}"
+            for leftover, why in failures.items()
+            if why
+        ),
         *(f"no answer from {place}, so it is not known what was being created there" for place in unlisted),
     ]
 

@@ -52,11 +52,13 @@ def _known(required: Requirements, access: Access, project: str) -> Iterator[tup
     Of the quota of a machine family only the limit is known, which has both.
     """
     google = GoogleClient(access)
-    missing = {(each.metric, each.scope): each.amount for each in beyond_running_cluster(required, access).needs}
+    missing = {
+        (lacking.metric, lacking.scope): lacking.amount for lacking in beyond_running_cluster(required, access).needs
+    }
     for scope in SCOPES:
         listed = read_quotas(google, project, required.region, scope)
         # A missing region lists none: the stack's preflight says so.
-        for need in (each for each in required.needs if each.scope == scope and listed):
+        for need in (quota_need for quota_need in required.needs if quota_need.scope == scope and listed):
             if need.vm_family:
                 limit = family_limit(google, project, required.region, need)
                 yield need, inf if limit is not None and limit < 0 else limit, 0

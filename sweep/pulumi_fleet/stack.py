@@ -146,11 +146,11 @@ class SweepStack:
 def resources_in(state: str) -> list[str]:
     """The URNs of the resources in a state, and of those that were being created, without the stack itself."""
     deployment = json.loads(state)["deployment"]
-    pending = [each["resource"] for each in deployment.get("pending_operations") or ()]
+    pending = [operation["resource"] for operation in deployment.get("pending_operations") or ()]
     resources = [*(deployment.get("resources") or ()), *pending]
     return [resource["urn"] for resource in resources if resource["type"] != _ROOT_TYPE]
 
 
 def has_pending_creations(state: str) -> bool:
     pending = json.loads(state)["deployment"].get("pending_operations") or ()
-    return any(each["type"] == "creating" for each in pending)
+    return any(operation["type"] == "creating" for operation in pending)

@@ -17,7 +17,7 @@ from sweep.strategy import Observation
 
 Floats = npt.NDArray[np.float64]
 
-# Of the error of 5 %: a part to eliminate what is far behind, and a part to tell the best from those near it. What is
+# Parts of the error of 5 %: one to eliminate what is far behind, and one to tell the best from those near it. What is
 # left covers that the variance is estimated.
 FAR_ERROR, NEAR_ERROR = 0.01, 0.03
 # How far behind, in multiples of the zone of equivalence: after one run, and after a few.
@@ -41,17 +41,17 @@ class CostEvidence:
     mix_degrees: float = math.inf
 
     def covariances(self, measured: Sequence[int] | npt.NDArray[np.intp]) -> Floats:
-        """Of the means of these candidates, each of which has a run."""
+        """The covariances of the means of these candidates, each of which has a run."""
         own = np.diag(1 / self.information[measured])
         return own if self.mixes is None else own + np.cov(self.mixes[measured], bias=True)
 
-    def is_far_behind(self, leader: int, log_within: float, asked: int) -> npt.NDArray[np.bool_]:
-        """Which candidates are certainly not the best of those `asked` by `log_within`.
+    def is_far_behind(self, leader: int, log_within: float, candidates: int) -> npt.NDArray[np.bool_]:
+        """Which candidates are certainly not the best of so many `candidates` by `log_within`.
 
         Where CPU models come by chance, two candidates of one stack differ more certainly than those of two stacks, so
         each is compared with all others, too, with half of the error.
         """
-        others = max(asked - 1, 1)
+        others = max(candidates - 1, 1)
         if self.mixes is None:
             return self._is_far_behind(leader, log_within, others)
         far = self._is_far_behind(leader, log_within, 2 * others)

@@ -21,13 +21,13 @@ class Grid:
         self._within = within
         self._blocks = blocks
 
-    def decide(self, observed: Mapping[str, Sequence[Observation]], asked: int | None = None) -> Decision:
+    def decide(self, observed: Mapping[str, Sequence[Observation]], candidates: int | None = None) -> Decision:
         runs = [(key, run) for key, of_one in observed.items() for run in of_one]
         effects = effects_of(runs)
         means = effects.means if effects else {}
         costs = {key: mean.log_value for key, mean in means.items()}
         leader = min(costs, key=lambda key: (costs[key], key), default=None)
-        if any(len(of_one) < self.most_blocks(asked or len(observed)) for of_one in observed.values()):
+        if any(len(of_one) < self.most_blocks(candidates or len(observed)) for of_one in observed.values()):
             return Decision(dict.fromkeys(observed, Standing.racing), {}, leader, "", log_costs=costs)
         standings = dict.fromkeys(observed, Standing.eliminated)
         why = {key: no_rate(len(observed[key])) for key in observed if key not in means}

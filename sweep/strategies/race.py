@@ -26,7 +26,7 @@ from sweep.tasks import Length
 _LONGEST = 2
 # A candidate is eliminated after so many runs in which no rate met the objective, if no run gave a cost.
 _BOUNDS = 2
-# Of the error of 5 %, the part by which one that was not measured may be the best, of all of them together.
+# The part of the error of 5 % by which one that was not measured may be the best, of all of them together.
 _FORESEEN_ERROR = 0.01
 
 
@@ -47,15 +47,15 @@ class Race:
         # The last answer of `decide`, which it goes on from when it is asked again with one more run.
         self._last: _Progress | None = None
 
-    def decide(self, observed: Mapping[str, Sequence[Observation]], asked: int | None = None) -> Decision:
+    def decide(self, observed: Mapping[str, Sequence[Observation]], candidates: int | None = None) -> Decision:
         pairs = ((key, run) for key, runs in observed.items() for run in runs)
         ordered = sorted(pairs, key=lambda pair: pair[1].order)
         last = self._last
-        asked = asked or len(observed)
-        among = list(observed), asked
+        candidates = candidates or len(observed)
+        among = list(observed), candidates
         if last is None or (last.keys, last.asked) != among or last.seen != ordered[: len(last.seen)]:
             priors = [self._priors.get(key) for key in observed] if self._priors else None
-            last = _Progress(*among, math.log1p(self._within), self.most_blocks(asked), priors)
+            last = _Progress(*among, math.log1p(self._within), self.most_blocks(candidates), priors)
         for key, run in ordered[len(last.seen) :]:
             last.add(key, run)
         self._last = last
@@ -74,12 +74,12 @@ class _Progress:
     def __init__(
         self,
         keys: list[str],
-        asked: int,
+        candidates: int,
         log_within: float,
         most_blocks: int,
         priors: Sequence[StackPrior | None] | None,
     ) -> None:
-        self.keys, self.asked = keys, asked
+        self.keys, self.asked = keys, candidates
         self._foreseen = Foreseen.of(priors) if priors else None
         self.seen: list[tuple[str, Observation]] = []
         self._at = {key: at for at, key in enumerate(keys)}
@@ -92,7 +92,7 @@ class _Progress:
         self._leader: int | None = None
         self._claim = ""
         self._spared: set[int] = set()
-        # Of those that were eliminated, by the comparison that the claim is from.
+        # The eliminated candidates that may be best, by the comparison that the claim is from.
         self._may_be_best: frozenset[str] = frozenset()
         # Each that is eliminated as unlikely takes its chance of being the best from the error; half of it at most.
         self._error_left = NEAR_ERROR
@@ -135,7 +135,7 @@ class _Progress:
         return Decision(standings, why, leader, claim, self._may_be_best, costs)
 
     def _evidence_now(self) -> CostEvidence:
-        """Of the costs that are expected over the CPU models, where nodes get these by chance."""
+        """The evidence on the costs that are expected over the CPU models, where nodes get these by chance."""
         lottery = lottery_of(self.seen)
         if lottery is None:
             return self._costs.evidence()

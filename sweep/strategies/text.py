@@ -58,7 +58,9 @@ def at_most_more(more: float, assumption: str | None = None, unknown: int = 0) -
 
 def over_cpus(pool: str, nodes: Mapping[str, int], not_seen: int) -> str:
     """What follows a claim where nodes get their CPU models by chance; `nodes` of each model were seen."""
-    seen = " and ".join(f"{count} had {cpu}" for cpu, count in sorted(nodes.items(), key=lambda each: -each[1]))
+    seen = " and ".join(
+        f"{count} had {cpu}" for cpu, count in sorted(nodes.items(), key=lambda cpu_and_count: -cpu_and_count[1])
+    )
     unseen = f"; {counted(not_seen, 'more CPU model')} of theirs did not come" if not_seen else ""
     return (
         " Costs are those to expect from the CPU models that nodes get by chance: of"

@@ -44,7 +44,7 @@ class AskedDay:
     autoscaling: Autoscaling
 
 
-def read_day(uri: str, asked: Asked, asked_day: AskedDay, *, note_all: bool = True) -> Day:
+def read_day(uri: str, requested: Asked, requested_day: AskedDay, *, note_all: bool = True) -> Day:
     """Forecast the day with the runs of a store; raises CommandError where no variant has a bill.
 
     `note_all` prints what of the store was skipped, which is printed anyway where the day has no variant.
@@ -52,7 +52,12 @@ def read_day(uri: str, asked: Asked, asked_day: AskedDay, *, note_all: bool = Tr
     store = ResultsStore(uri)
     with progress() as say:
         day = forecast_day(
-            store, read_verdict(store, asked), asked_day.traffic, asked_day.terms, asked_day.autoscaling, say
+            store,
+            read_verdict(store, requested),
+            requested_day.traffic,
+            requested_day.terms,
+            requested_day.autoscaling,
+            say,
         )
     if note_all or not day.variants:
         note_skipped(day.verdict.scan)
@@ -61,8 +66,8 @@ def read_day(uri: str, asked: Asked, asked_day: AskedDay, *, note_all: bool = Tr
     return day
 
 
-def print_day(uri: str, asked: Asked, asked_day: AskedDay, *, as_json: bool) -> int:
-    day = read_day(uri, asked, asked_day, note_all=not as_json)
+def print_day(uri: str, requested: Asked, requested_day: AskedDay, *, as_json: bool) -> int:
+    day = read_day(uri, requested, requested_day, note_all=not as_json)
     if as_json:
         print_json(_json(day))
     else:

@@ -25,11 +25,11 @@ _Dumper.add_representer(
 )
 
 
-def write_manifests(uri: str, asked: Asked, asked_day: AskedDay, place: Place, folder: Path) -> None:
+def write_manifests(uri: str, requested: Asked, requested_day: AskedDay, place: Place, folder: Path) -> None:
     """Write them into a new folder, all or none, and print what they are and how to apply them."""
     place.check()
     check_new_folder(folder)
-    production = choose(read_day(uri, asked, asked_day), place)
+    production = choose(read_day(uri, requested, requested_day), place)
     files = objects_of(production)
     with new_folder(folder) as half_written:
         for name, objects in files.items():

@@ -24,10 +24,10 @@ _MOST_ZONES = 10
 _SHARE = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*%")
 
 
-def print_plan(uri: str, asked: Asked, requirement: Requirement, *, as_json: bool) -> int:
+def print_plan(uri: str, requested: Asked, requirement: Requirement, *, as_json: bool) -> int:
     store = ResultsStore(uri)
     with progress() as say:
-        plan = make_plan(store, read_verdict(store, asked), requirement, say)
+        plan = make_plan(store, read_verdict(store, requested), requirement, say)
     if not (as_json and plan.candidates):
         note_skipped(plan.verdict.scan)
     if not plan.candidates:
@@ -92,7 +92,7 @@ def _print_text(plan: Plan) -> None:
     print_table(_bills_table(plan), "Monthly bill by load, USD (nodes)")
     print_text("\n" + _cheapest_sentence(plan) + "\n")
     items = [(item.name, item.sku or item.reason or MISSING, *_usd(item.hourly)) for item in best.cost.line_items]
-    sums = [(each.name, each.counts, *_usd(each.hourly)) for each in cost.sums(best.cost)]
+    sums = [(total.name, total.counts, *_usd(total.hourly)) for total in cost.sums(best.cost)]
     title = f"Monthly cost of {best.nodes} × {best.offer.shape.machine_type}, {best.cost.region}"
     columns = (Column("item", "text"), Column("SKU", "wrap"), Column("USD/h"), Column("USD/730 h"))
     print_table(Table(title, columns, (*items, *sums)), title, dispensable=("USD/h",))
@@ -110,15 +110,15 @@ def _headline(plan: Plan) -> str:
     )
 
 
-def _row(each: PlannedFleet) -> tuple[str, ...]:
-    capacity, nodes = each.offer.ranked.capacity.rps, each.offer.shape.nodes
+def _row(fleet: PlannedFleet) -> tuple[str, ...]:
+    capacity, nodes = fleet.offer.ranked.capacity.rps, fleet.offer.shape.nodes
     high = number(capacity.high / nodes) if math.isfinite(capacity.high) else MISSING
     return (
-        each.offer.label,
+        fleet.offer.label,
         f"{number(capacity.low / nodes)} to {high}",
-        count(each.nodes),
-        f"{MISSING if each.fewest is None else count(each.fewest)} to {count(each.nodes)}",
-        _month(each.cost),
+        count(fleet.nodes),
+        f"{MISSING if fleet.fewest is None else count(fleet.fewest)} to {count(fleet.nodes)}",
+        _month(fleet.cost),
     )
 
 
@@ -133,9 +133,9 @@ def _bills_table(plan: Plan) -> Table:
     return Table.of("Monthly bill by load", (), ("requests/s", *labels), rows)
 
 
-def _bill(each: PlannedFleet, rps: float) -> Bill | None:
+def _bill(fleet: PlannedFleet, rps: float) -> Bill | None:
     try:
-        return each.offer.bill(rps)
+        return fleet.offer.bill(rps)
     except NoFleetError:
         return None
 
@@ -239,26 +239,26 @@ def _json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _candidate_json(each: PlannedFleet, rps: float) -> dict[str, Any]:
-    offer, effect = each.offer, each.offer.effect
-    bills = [bill for multiple in MULTIPLES if (bill := _bill(each, multiple * rps))]
+def _candidate_json(fleet: PlannedFleet, rps: float) -> dict[str, Any]:
+    offer, effect = fleet.offer, fleet.offer.effect
+    bills = [bill for multiple in MULTIPLES if (bill := _bill(fleet, multiple * rps))]
     return {
         "label": offer.label,
         "run_ids": [manifest.run_id for manifest in offer.ranked.variant.manifests],
-        "shape": offer.shape.model_copy(update={"nodes": each.nodes}).model_dump(),
-        "nodes": {"planned": each.nodes, "fewest": each.fewest},
+        "shape": offer.shape.model_copy(update={"nodes": fleet.nodes}).model_dump(),
+        "nodes": {"planned": fleet.nodes, "fewest": fleet.fewest},
         "capacity_rps": offer.ranked.capacity.rps.to_dict(),
         "measured_nodes": offer.shape.nodes,
         "clients": effect
         and {
-            "relative_capacity": each.relative,
+            "relative_capacity": fleet.relative,
             "law": asdict(effect.model.law),
             "begun_among": effect.model.service.begun_among,
             "error": effect.model.error,
         },
-        "cost": each.cost.model_dump(),
-        "monthly": cost.times(each.cost.hourly, cost.HOURS_A_MONTH),
+        "cost": fleet.cost.model_dump(),
+        "monthly": cost.times(fleet.cost.hourly, cost.HOURS_A_MONTH),
         "bills": [asdict(bill) for bill in bills],
-        "lost_zone": each.lost_nodes
-        and {"nodes_lost": each.lost_nodes, "error_ratio_until_noticed": each.lost_nodes / each.nodes},
+        "lost_zone": fleet.lost_nodes
+        and {"nodes_lost": fleet.lost_nodes, "error_ratio_until_noticed": fleet.lost_nodes / fleet.nodes},
     }

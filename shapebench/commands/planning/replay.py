@@ -16,12 +16,12 @@ from shapebench.output import CommandError, print_json, print_table, print_text,
 _ROWS = 24
 
 
-def print_replay(uri: str, asked_run: str, asked: Asked, delays: AskedDelays, *, as_json: bool) -> None:
+def print_replay(uri: str, id_part: str, requested: Asked, delays: AskedDelays, *, as_json: bool) -> None:
     """Raises CommandError where the run is no replay, or nothing forecasts it."""
     store = ResultsStore(uri)
     with progress() as say:
-        verdict = read_verdict(store, asked)
-        run = find_run(verdict.scan, asked_run, uri)
+        verdict = read_verdict(store, requested)
+        run = find_run(verdict.scan, id_part, uri)
         try:
             replay = replay_of(store, verdict, run, delays, say)
         except NoReplayError as error:

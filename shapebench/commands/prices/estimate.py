@@ -45,16 +45,16 @@ class Estimate:
 
 
 def print_estimate(
-    model: Model, offers: Offers, asked: Asked, results: str, *, every_shape: bool, as_json: bool
+    model: Model, offers: Offers, requested: Asked, results: str, *, every_shape: bool, as_json: bool
 ) -> None:
     """Print the cheapest shape of each series, or every shape; raises StoreError and ObjectiveError."""
-    estimate = _estimate(model, offers, asked, results)
+    estimate = _estimate(model, offers, requested, results)
     if as_json:
         print_json(_json(estimate))
         return
     _print(estimate, results, every_shape=every_shape)
     offers.note_left_out()
-    note_sources([each.on_demand for each in offers.found])
+    note_sources([offer.on_demand for offer in offers.found])
     note_excluded(estimate.stored.excluded, "not used")
     note_skipped(estimate.scan)
     note("`shapebench sweep` measures; shapebench init NAME --machine TYPE --nodes N makes a stack of one of these.")
@@ -70,27 +70,27 @@ def model_of(path: str | None) -> Model:
     return files_of(path, base)
 
 
-def _estimate(model: Model, offers: Offers, asked: Asked, results: str) -> Estimate:
+def _estimate(model: Model, offers: Offers, requested: Asked, results: str) -> Estimate:
     speeds = newest_speeds()
     store = ResultsStore(results)
     scan = _scan(store)
-    stored = _stored(store, scan, model, asked, speeds)
+    stored = _stored(store, scan, model, requested, speeds)
     candidates, unpriced, unknown = [], [], []
-    for each in offers.found:
-        speed = speeds.of_series(each.shape.series)
-        if each.on_demand.hourly is None:
-            unpriced.append(each.shape.machine_type)
+    for offer in offers.found:
+        speed = speeds.of_series(offer.shape.series)
+        if offer.on_demand.hourly is None:
+            unpriced.append(offer.shape.machine_type)
         elif speed is None:
-            unknown.append(each.shape.machine_type)
+            unknown.append(offer.shape.machine_type)
         else:
-            candidates.append(Candidate(each.shape, each.on_demand.hourly, speed))
+            candidates.append(Candidate(offer.shape, offer.on_demand.hourly, speed))
     if not candidates:
         raise CommandError(
             "of the machine types near this size none has a price and a CPU with public results, so nothing can be"
             f" estimated: {', '.join((*unpriced, *unknown))}; give another --near or --region"
         )
     ranking = rank(candidates, speeds.fit.scatter, stored.capacities)
-    by_name = {each.shape.name: each for each in offers.found}
+    by_name = {offer.shape.name: offer for offer in offers.found}
     return Estimate(model, ranking, by_name, tuple(unpriced), tuple(unknown), stored, scan, speeds)
 
 
@@ -99,15 +99,15 @@ def _scan(store: ResultsStore) -> Scan:
     return Scan((), (), ()) if store.uri == default_store() and not Path(store.uri).exists() else store.scan()
 
 
-def _stored(store: ResultsStore, scan: Scan, model: Model, asked: Asked, speeds: Speeds) -> StoredCapacities:
-    """Of this model's runs in clusters: one on this machine says nothing of a machine type."""
+def _stored(store: ResultsStore, scan: Scan, model: Model, requested: Asked, speeds: Speeds) -> StoredCapacities:
+    """The capacities of this model's runs in clusters: one on this machine says nothing of a machine type."""
     runs = [run for run in scan.manifests if run.platform != "local" and run.serving.model.name == model.name]
     if not runs:
         return StoredCapacities()
     # The verdict takes half a second to import.
     from analysis.estimate.measured import read_capacities  # noqa: PLC0415 - start-up
 
-    return read_capacities(store, runs, asked, speeds)
+    return read_capacities(store, runs, requested, speeds)
 
 
 def _print(estimate: Estimate, results: str, *, every_shape: bool) -> None:
@@ -116,7 +116,7 @@ def _print(estimate: Estimate, results: str, *, every_shape: bool) -> None:
     figures = (
         ("requests/s", "USD/million", "USD/million on Spot") if estimate.stored.capacities else ("cost", "cost on Spot")
     )
-    rows = [_row(each, estimate.offers[each.candidate.shape.name]) for each in shown]
+    rows = [_row(estimated, estimate.offers[estimated.candidate.shape.name]) for estimated in shown]
     texts, numbers = ("shape", "CPU", "speed known from"), ("vCPUs", "cores", "all, USD/24 h", *figures)
     print_table(Table.of("Estimated cost of a prediction", texts, numbers, rows), dispensable=_DISPENSABLE)
     note("")
@@ -135,10 +135,10 @@ def _print(estimate: Estimate, results: str, *, every_shape: bool) -> None:
 
 def _cheapest_of_each_series(ranking: Iterable[Estimated]) -> Iterator[Estimated]:
     found = set[str]()
-    for each in ranking:
-        if each.candidate.speed.series not in found:
-            found.add(each.candidate.speed.series)
-            yield each
+    for estimated in ranking:
+        if estimated.candidate.speed.series not in found:
+            found.add(estimated.candidate.speed.series)
+            yield estimated
 
 
 def _scale(estimate: Estimate, results: str) -> str:
@@ -155,19 +155,19 @@ def _scale(estimate: Estimate, results: str) -> str:
     return f"Scaled from the capacity of {title}{at} that was measured on {names}."
 
 
-def _row(each: Estimated, offer: Offer) -> tuple[str, ...]:
-    shape = each.candidate.shape
+def _row(estimated: Estimated, offer: Offer) -> tuple[str, ...]:
+    shape = estimated.candidate.shape
     figures: tuple[str, ...]
-    if each.scaled:
-        usd = each.scaled.usd_per_million
-        figures = (each.scaled.rps.text(number), usd.text(money), money(_on_spot(usd.value, offer)))
+    if estimated.scaled:
+        usd = estimated.scaled.usd_per_million
+        figures = (estimated.scaled.rps.text(number), usd.text(money), money(_on_spot(usd.value, offer)))
     else:
-        relative = each.relative_cost
+        relative = estimated.relative_cost
         figures = (relative.text(_multiple), _multiple(_on_spot(relative.value, offer)))
     return (
         f"{shape.nodes} × {shape.machine_type}",
         " or ".join(shape.series.cpus),
-        each.candidate.speed.basis.value,
+        estimated.candidate.speed.basis.value,
         str(shape.nodes * shape.vcpus),
         str(shape.nodes * shape.cores),
         money(cost.times(offer.on_demand.hourly, cost.HOURS_A_DAY)),
@@ -187,7 +187,7 @@ def _multiple(value: float | None) -> str:
 
 def _errors(estimate: Estimate) -> str:
     speeds, benchmarks = estimate.speeds, newest_benchmarks()
-    bases = {each.candidate.speed.basis for each in estimate.ranking}
+    bases = {estimated.candidate.speed.basis for estimated in estimate.ranking}
     predicted = "".join(
         f", {_factor(sd)} where a speed is known from {basis.value}"
         for basis, sd in speeds.errors.items()
@@ -220,7 +220,10 @@ def _json(estimate: Estimate) -> dict[str, Any]:
             **{basis.name: sd for basis, sd in speeds.errors.items()},
         },
         "measured": [_capacity_json(capacity) for capacity in estimate.stored.capacities],
-        "estimates": [_estimated_json(each, estimate.offers[each.candidate.shape.name]) for each in estimate.ranking],
+        "estimates": [
+            _estimated_json(estimated, estimate.offers[estimated.candidate.shape.name])
+            for estimated in estimate.ranking
+        ],
         "unpriced": estimate.unpriced,
         "unknown": estimate.unknown,
         "excluded": excluded_json(estimate.stored.excluded),
@@ -228,24 +231,24 @@ def _json(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def _capacity_json(each: Capacity) -> dict[str, Any]:
+def _capacity_json(capacity: Capacity) -> dict[str, Any]:
     return {
-        "shape": each.candidate.shape.model_dump(),
-        "capacity_rps": each.rps.to_dict(),
-        "predictions_per_request": each.instances,
+        "shape": capacity.candidate.shape.model_dump(),
+        "capacity_rps": capacity.rps.to_dict(),
+        "predictions_per_request": capacity.instances,
     }
 
 
-def _estimated_json(each: Estimated, offer: Offer) -> dict[str, Any]:
-    scaled = each.scaled
+def _estimated_json(estimated: Estimated, offer: Offer) -> dict[str, Any]:
+    scaled = estimated.scaled
     return {
-        "shape": each.candidate.shape.model_dump(),
-        "cores": each.candidate.shape.nodes * each.candidate.shape.cores,
-        "cpus": each.candidate.shape.series.cpus,
-        "basis": each.candidate.speed.basis.name,
+        "shape": estimated.candidate.shape.model_dump(),
+        "cores": estimated.candidate.shape.nodes * estimated.candidate.shape.cores,
+        "cpus": estimated.candidate.shape.series.cpus,
+        "basis": estimated.candidate.speed.basis.name,
         "usd_hourly": offer.on_demand.hourly,
         "spot_usd_hourly": offer.spot.hourly,
-        "relative_cost": each.relative_cost.to_dict(),
+        "relative_cost": estimated.relative_cost.to_dict(),
         "capacity_rps": scaled and scaled.rps.to_dict(),
         "usd_per_million": scaled and scaled.usd_per_million.to_dict(),
         "scaled_from": scaled and scaled.of.candidate.shape.name,

@@ -23,7 +23,7 @@ from stacks.machines.shapes import NodeShape, ShapeSettings
 from stacks.settings import Settings
 from tools.pins import ROOT
 
-# Of the table of stacks. vCPUs and memory of a node are in its machine type.
+# The columns that the table of stacks can do without. vCPUs and memory of a node are in its machine type.
 _DISPENSABLE = ("memory, GB", "vCPUs", "test, USD/h", "USD/h")
 _SHAPE = re.compile(r"(?P<nodes>[1-9][0-9]?)x(?P<machine_type>[a-z0-9-]+)")
 
@@ -133,7 +133,9 @@ def _print_side_by_side(priced: list[Priced]) -> None:
         for usage in ways
     }
     # A way to buy that is priced for some of them compares nothing.
-    others = {usage: found for usage, found in costs.items() if all(each.hourly is not None for each in found)}
+    others = {
+        usage: found for usage, found in costs.items() if all(alternative.hourly is not None for alternative in found)
+    }
     numbers = (
         "vCPUs",
         "memory, GB",
@@ -184,7 +186,7 @@ def _print_line_items(one: Priced) -> None:
 
 def print_cost(title: str, priced: Cost, dispensable: Sequence[str] = ()) -> None:
     """The line items of a cost, and below them its sums; `dispensable` columns are those of `print_table`."""
-    sums = [(each.name, each.counts, "", "", *_usd(each.hourly)) for each in cost.sums(priced)]
+    sums = [(total.name, total.counts, "", "", *_usd(total.hourly)) for total in cost.sums(priced)]
     _print_items(title, priced, sums, dispensable)
 
 
@@ -242,6 +244,6 @@ def _json(one: Priced) -> dict[str, Any]:
         "cost": one.cost.model_dump(),
         "test": one.test and one.test.model_dump(),
         "run_usd": one.run_usd,
-        "sums": [asdict(each) for each in cost.sums(one.cost)],
+        "sums": [asdict(total) for total in cost.sums(one.cost)],
         "why_unpriced": cost.why_unpriced(one.cost) if one.cost.hourly is None else None,
     }

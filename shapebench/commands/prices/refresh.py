@@ -35,7 +35,7 @@ def changes(before: Snapshot, after: Snapshot, region: str = DEFAULT_REGION) -> 
     """A line for each price of a region that was added, removed or changed."""
     lines = []
     for rule in RULES:
-        old, new = (each.price(rule.resource, region, rule.usage) for each in (before, after))
+        old, new = (snapshot.price(rule.resource, region, rule.usage) for snapshot in (before, after))
         what = f"{rule.resource}, {rule.usage}, {region}"
         if isinstance(new, str):
             lines.append(f"{what}: {new}")

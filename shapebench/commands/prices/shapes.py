@@ -64,7 +64,7 @@ class Offers:
                 f" to {MOST_NODES} nodes; give another --near, or less --memory"
             )
         offers = [_offer(shape, region, model) for shape in shapes]
-        require_prices([Priced(each.shape, each.on_demand) for each in offers[:1]])
+        require_prices([Priced(offer.shape, offer.on_demand) for offer in offers[:1]])
         return cls(vcpus, model, tuple(sorted(offers, key=_by_price)), tuple(too_small))
 
     def note_left_out(self) -> None:
@@ -78,7 +78,7 @@ def print_shapes(near: str, memory: str | None, region: str, top: int, *, as_jso
     """Print the offers for ResNet50; raises what `Offers.near` raises."""
     offers = Offers.near(near, memory, region, RESNET50)
     if as_json:
-        print_json([_json(each) for each in offers.found])
+        print_json([_json(offer) for offer in offers.found])
         return
     _print(offers.found[:top], offers.vcpus)
     if (left := len(offers.found) - top) > 0:
@@ -146,18 +146,18 @@ def _print(offers: Sequence[Offer], vcpus: int) -> None:
     numbers = ("vCPUs", "cores", "memory, GB", "nodes only, USD/24 h", "all, USD/24 h", "all, spot, USD/24 h")
     rows = [
         (
-            f"{each.shape.nodes} × {each.shape.machine_type}",
-            " or ".join(each.shape.series.cpus),
-            each.quota,
-            each.shape.disk.name,
-            str(each.shape.nodes * each.shape.vcpus),
-            str(each.shape.nodes * each.shape.cores),
-            f"{each.shape.nodes * each.shape.memory_gb:g}",
-            money(cost.times(cost.nodes_hourly(each.on_demand), cost.HOURS_A_DAY)),
-            money(cost.times(each.on_demand.hourly, cost.HOURS_A_DAY)),
-            money(cost.times(each.spot.hourly, cost.HOURS_A_DAY)),
+            f"{offer.shape.nodes} × {offer.shape.machine_type}",
+            " or ".join(offer.shape.series.cpus),
+            offer.quota,
+            offer.shape.disk.name,
+            str(offer.shape.nodes * offer.shape.vcpus),
+            str(offer.shape.nodes * offer.shape.cores),
+            f"{offer.shape.nodes * offer.shape.memory_gb:g}",
+            money(cost.times(cost.nodes_hourly(offer.on_demand), cost.HOURS_A_DAY)),
+            money(cost.times(offer.on_demand.hourly, cost.HOURS_A_DAY)),
+            money(cost.times(offer.spot.hourly, cost.HOURS_A_DAY)),
         )
-        for each in offers
+        for offer in offers
     ]
     texts = ("shape", "CPU", "quota of the vCPUs", "boot disk")
     print_table(Table.of(f"Shapes near {vcpus} vCPUs", texts, numbers, rows), dispensable=_DISPENSABLE)
@@ -165,19 +165,19 @@ def _print(offers: Sequence[Offer], vcpus: int) -> None:
         f"\n{MISSING}: no price is known. all: with disks, cluster fee, NAT gateway and bucket. spot: Google takes such"
         " nodes back when it needs them, and no stack has any."
     )
-    note_sources([each.on_demand for each in offers])
+    note_sources([offer.on_demand for offer in offers])
 
 
-def _json(each: Offer) -> dict[str, Any]:
+def _json(offer: Offer) -> dict[str, Any]:
     return {
-        "shape": each.shape.model_dump(),
-        "cores": each.shape.nodes * each.shape.cores,
-        "cpus": each.shape.series.cpus,
-        "quota": each.quota,
-        "boot_disk": each.shape.disk.name,
-        "nodes_only_24h_usd": cost.times(cost.nodes_hourly(each.on_demand), cost.HOURS_A_DAY),
-        "all_24h_usd": cost.times(each.on_demand.hourly, cost.HOURS_A_DAY),
-        "all_spot_24h_usd": cost.times(each.spot.hourly, cost.HOURS_A_DAY),
+        "shape": offer.shape.model_dump(),
+        "cores": offer.shape.nodes * offer.shape.cores,
+        "cpus": offer.shape.series.cpus,
+        "quota": offer.quota,
+        "boot_disk": offer.shape.disk.name,
+        "nodes_only_24h_usd": cost.times(cost.nodes_hourly(offer.on_demand), cost.HOURS_A_DAY),
+        "all_24h_usd": cost.times(offer.on_demand.hourly, cost.HOURS_A_DAY),
+        "all_spot_24h_usd": cost.times(offer.spot.hourly, cost.HOURS_A_DAY),
     }
 
 

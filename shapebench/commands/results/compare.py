@@ -43,7 +43,7 @@ def print_comparison(uri: str, first: str, second: str, *, as_json: bool) -> Non
     """Raises CommandError where a run is not found, or both are one."""
     store = ResultsStore(uri)
     scan = store.scan()
-    before, after = (find_run(scan, asked, uri) for asked in (first, second))
+    before, after = (find_run(scan, id_part, uri) for id_part in (first, second))
     if before.run_id == after.run_id:
         raise CommandError(f"'{first}' and '{second}' are one run, {before.run_id}; give the ids of two runs")
     one, other = _side(store, before), _side(store, after)
@@ -138,7 +138,9 @@ def _json(one: _Side, other: _Side) -> dict[str, Any]:
         "figures": {
             name: {
                 "values": [one.value(name), other.value(name)],
-                "intervals": [each and each.to_dict() for each in (one.intervals.get(name), other.intervals.get(name))],
+                "intervals": [
+                    interval and interval.to_dict() for interval in (one.intervals.get(name), other.intervals.get(name))
+                ],
                 "ratio": _ratio(one, other, name),
             }
             for name in _names(one, other)

@@ -33,14 +33,16 @@ def print_latest(uri: str, stacks: Sequence[str], commits: int, *, as_json: bool
     history, of_history = read_history(reader, runs, commits) if commits else ({}, ())
     excluded = tuple({run.run_id: (run, why) for run, why in (*of_history, *excluded)}.values())
     if as_json:
-        found: dict[str, Any] = {"latest": {stack: each.to_dict() for stack, each in latest.items()}}
+        found: dict[str, Any] = {"latest": {stack: variant.to_dict() for stack, variant in latest.items()}}
         if commits:
-            found["history"] = {stack: [each.to_dict() for each in of_stack] for stack, of_stack in history.items()}
+            found["history"] = {
+                stack: [variant.to_dict() for variant in of_stack] for stack, of_stack in history.items()
+            }
         print_json({**found, "excluded": excluded_json(excluded), **skipped_json(scan)})
         return
     if latest:
         # Only where it says something: most requests are one prediction.
-        several = any(each.price.instances != 1 for each in latest.values())
+        several = any(variant.price.instances != 1 for variant in latest.values())
         table = _latest_table(latest.values(), several=several)
         print_table(table, dispensable=_OF_REQUESTS[::-1] if several else ())
         if history:
@@ -101,23 +103,23 @@ def _require_known(stacks: Sequence[str], uri: str, *scans: Scan) -> None:
 
 
 def _note_rehearsal(found: Iterable[Latest | Change]) -> None:
-    if any(each.is_rehearsal for each in found):
+    if any(measured.is_rehearsal for measured in found):
         note(f"{_REHEARSAL}: measured on one machine, which says nothing about a node shape")
 
 
 def _latest_table(latest: Iterable[Latest], *, several: bool) -> Table:
     rows = [
         (
-            f"{stack_and_serving_name(each.newest)}{_marked(each)}",
-            f"{each.measured_at:%Y-%m-%d}",
-            each.usd_per_million.text(money),
-            each.capacity.rps.text(number),
-            number(each.usd_hourly),
-            str(each.capacity.deployments),
-            str(each.capacity.runs),
-            *(_of_requests(each) if several else ()),
+            f"{stack_and_serving_name(variant.newest)}{_marked(variant)}",
+            f"{variant.measured_at:%Y-%m-%d}",
+            variant.usd_per_million.text(money),
+            variant.capacity.rps.text(number),
+            number(variant.usd_hourly),
+            str(variant.capacity.deployments),
+            str(variant.capacity.runs),
+            *(_of_requests(variant) if several else ()),
         )
-        for each in latest
+        for variant in latest
     ]
     numbers = ("USD/million", "capacity, 1/s", "USD/h", "deployments", "runs", *(_OF_REQUESTS if several else ()))
     return Table.of("Latest measurement of each stack", ("variant", "measured, UTC"), numbers, rows)
@@ -126,22 +128,22 @@ def _latest_table(latest: Iterable[Latest], *, several: bool) -> Table:
 def _history_table(history: Mapping[str, Sequence[Latest]]) -> Table:
     rows = [
         (
-            f"{stack_and_serving_name(each.newest)}{_marked(each)}",
-            commit_text(each.newest.git_commit),
-            f"{each.measured_at:%Y-%m-%d}",
-            each.usd_per_million.text(money),
-            each.capacity.rps.text(number),
-            str(each.capacity.deployments),
+            f"{stack_and_serving_name(variant.newest)}{_marked(variant)}",
+            commit_text(variant.newest.git_commit),
+            f"{variant.measured_at:%Y-%m-%d}",
+            variant.usd_per_million.text(money),
+            variant.capacity.rps.text(number),
+            str(variant.capacity.deployments),
         )
         for of_stack in history.values()
-        for each in of_stack
+        for variant in of_stack
     ]
     numbers = ("USD/million", "capacity, 1/s", "deployments")
     return Table.of("Each stack at its last commits", ("variant", "commit", "measured, UTC"), numbers, rows)
 
 
-def _of_requests(each: Latest) -> tuple[str, str]:
-    return f"{each.price.instances:.4g}", each.price.usd_per_million_requests(each.capacity.rps).text(money)
+def _of_requests(variant: Latest) -> tuple[str, str]:
+    return f"{variant.price.instances:.4g}", variant.price.usd_per_million_requests(variant.capacity.rps).text(money)
 
 
 def _changes_table(changes: Iterable[Change]) -> Table:
@@ -167,5 +169,5 @@ def _changes_table(changes: Iterable[Change]) -> Table:
     return Table("Changes of stacks", columns, rows)
 
 
-def _marked(each: Latest | Change) -> str:
-    return f" ({_REHEARSAL})" if each.is_rehearsal else ""
+def _marked(measured: Latest | Change) -> str:
+    return f" ({_REHEARSAL})" if measured.is_rehearsal else ""

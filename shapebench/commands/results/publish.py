@@ -15,18 +15,18 @@ from analysis.verdict.text import NO_VERDICT
 from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_text
 
 
-def publish(uris: Sequence[str], folder: Path, asked: Asked, *, as_json: bool) -> int:
+def publish(uris: Sequence[str], folder: Path, requested: Asked, *, as_json: bool) -> int:
     """Write the folder, and say what is in it and what is not; returns the exit code. Raises CommandError."""
     check_new_folder(folder)
     selection = select(uris)
-    for each in selection.left_out:
-        note(f"left out: {each.what} of {each.store}: {each.reason}")
+    for omission in selection.left_out:
+        note(f"left out: {omission.what} of {omission.store}: {omission.reason}")
     if not selection.runs:
         raise CommandError(
             f"no run in {' or '.join(uris)} can be published, so nothing was written; publish valid runs of a commit"
             " without changes"
         )
-    written = write_published(selection, folder, asked, datetime.now(UTC).date())
+    written = write_published(selection, folder, requested, datetime.now(UTC).date())
     if as_json:
         print_json(_json(written, folder, selection.left_out))
     else:
@@ -67,7 +67,7 @@ def _json(written: PublishedFolder, folder: Path, left_out: Sequence[LeftOut]) -
         "runs": [run.run_id for run in written.verdict.scan.manifests],
         "files": written.files,
         "rehearsal": written.verdict.is_rehearsal,
-        "left_out": [asdict(each) for each in left_out],
+        "left_out": [asdict(omission) for omission in left_out],
         "names_replaced": written.replaced,
         "stacks": _stacks(written),
         "models": _models(written),

@@ -14,10 +14,10 @@ from shapebench.output import CommandError, note, print_text
 from shapebench.skipped import no_finished_run, note_skipped
 
 
-def report_runs(uri: str, folder: Path, asked: Asked, *, seed: bool = False) -> None:
+def report_runs(uri: str, folder: Path, requested: Asked, *, seed: bool = False) -> None:
     """Write the report and print its headline and paths; raises CommandError if there is no finished run."""
     check_folder(folder)
-    findings = _findings(ResultsStore(uri), asked)
+    findings = _findings(ResultsStore(uri), requested)
     html, markdown = write_report(findings, folder, seed=seed)
     top = headline(findings)
     print_text(f"{top.claim}\n{top.detail}\n")
@@ -25,10 +25,10 @@ def report_runs(uri: str, folder: Path, asked: Asked, *, seed: bool = False) -> 
     print_text(f"{html}\n{markdown}")
 
 
-def export_runs(uri: str, folder: Path, asked: Asked, *, rows: bool, seed: bool) -> None:
+def export_runs(uri: str, folder: Path, requested: Asked, *, rows: bool, seed: bool) -> None:
     check_new_folder(folder)
     store = ResultsStore(uri)
-    findings = _findings(store, asked)
+    findings = _findings(store, requested)
     for run in findings.runs if rows else ():
         if run.series is None:
             note(f"skipped: the rows of run {run.manifest.run_id}: {'; '.join(run.summary.reasons)}")
@@ -36,8 +36,8 @@ def export_runs(uri: str, folder: Path, asked: Asked, *, rows: bool, seed: bool)
         print(path)
 
 
-def _findings(store: ResultsStore, asked: Asked) -> Findings:
-    findings = collect(store, asked)
+def _findings(store: ResultsStore, requested: Asked) -> Findings:
+    findings = collect(store, requested)
     note_skipped(findings)
     if not findings.runs:
         raise CommandError(no_finished_run(store.uri))

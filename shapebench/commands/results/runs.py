@@ -22,14 +22,14 @@ _FIGURES = figures(Shown.RUNS)
 # The figures that a reader compares runs by, the least important first.
 _COMPARED = ("capacity_rps", "p99_ms", "goodput_rps", "usd_per_million_good")
 _PREDICTIONS = "predictions/request"
-_OTHERS = tuple(each for each in _FIGURES if each.name not in _COMPARED)
+_OTHERS = tuple(figure for figure in _FIGURES if figure.name not in _COMPARED)
 # What a narrow terminal has no room for, in the order in which it goes; `shapebench show` has it.
 _DISPENSABLE = (
     "group",
-    *(each.title for each in reversed(_OTHERS) if Shown.RUN not in each.shown),
+    *(figure.title for figure in reversed(_OTHERS) if Shown.RUN not in figure.shown),
     "shape",
     _PREDICTIONS,
-    *(each.title for each in reversed(_OTHERS) if Shown.RUN in each.shown),
+    *(figure.title for figure in reversed(_OTHERS) if Shown.RUN in figure.shown),
     "started, UTC",
     *(FIGURES[name].title for name in _COMPARED),
 )
@@ -67,7 +67,7 @@ def print_runs(uri: str, *, as_json: bool) -> None:
             for manifest, summary in runs
         ]
         numbers = [*(figure.title for figure in _FIGURES), *([_PREDICTIONS] if several else [])]
-        dispensable = [each for each in _DISPENSABLE if several or each != _PREDICTIONS]
+        dispensable = [title for title in _DISPENSABLE if several or title != _PREDICTIONS]
         print_table(Table.of("Runs", _TEXT, numbers, table), dispensable=dispensable)
         if repeats:
             print_table(repeats_table(repeats), f"\n{REPEATS}", dispensable=("lowest", "highest"))

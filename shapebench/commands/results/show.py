@@ -33,13 +33,13 @@ _MOST_NAMED = 5
 _DISPENSABLE = ("unit price, USD", "quantity", "USD/24 h", "SKU")
 
 
-def print_run(uri: str, asked: str | None, *, as_json: bool) -> None:
-    """Print the run whose id begins or ends with `asked`, by default the newest. Raises CommandError."""
+def print_run(uri: str, id_part: str | None, *, as_json: bool) -> None:
+    """Print the run whose id begins or ends with `id_part`, by default the newest. Raises CommandError."""
     store = ResultsStore(uri)
     scan = store.scan()
     if not scan.manifests:
         note_skipped(scan)
-    manifest = find_run(scan, asked, uri)
+    manifest = find_run(scan, id_part, uri)
     run, (found, _) = run_of(manifest, read_columns(store, manifest), QUANTILES)
     intervals = intervals_of(manifest, run.summary, found)
     if as_json:
@@ -49,31 +49,31 @@ def print_run(uri: str, asked: str | None, *, as_json: bool) -> None:
     note_skipped(scan)
 
 
-def find_run(scan: Scan, asked: str | None, uri: str) -> Manifest:
-    """The finished run whose id begins or ends with `asked`, in either case; None is the newest.
+def find_run(scan: Scan, id_part: str | None, uri: str) -> Manifest:
+    """The finished run whose id begins or ends with `id_part`, in either case; None is the newest.
 
     An end has at least the characters that `shapebench runs` shows.
 
     Raises CommandError that names the runs it could be.
     """
     runs = scan.manifests
-    if asked is None and runs:
+    if id_part is None and runs:
         return runs[-1]
     if not runs:
         raise CommandError(no_finished_run(uri))
-    prefix = (asked or "").upper()
+    prefix = (id_part or "").upper()
     ends = prefix if len(prefix) >= SHORT_ID else None
     matching = [run for run in runs if run.run_id.startswith(prefix) or (ends and run.run_id.endswith(ends))]
     if len(matching) == 1:
         return matching[0]
     if matching:
         raise CommandError(
-            f"'{asked}' is the beginning or the end of {len(matching)} run ids, so none is shown; give more of one of"
+            f"'{id_part}' is the beginning or the end of {len(matching)} run ids, so none is shown; give more of one of"
             f" them: {_listed(matching)}"
         )
-    if of_stack := [run for run in runs if run.stack == asked]:
+    if of_stack := [run for run in runs if run.stack == id_part]:
         raise CommandError(
-            f"'{asked}' is a stack and not a run id, so no run is shown; give the id of one of its runs:"
+            f"'{id_part}' is a stack and not a run id, so no run is shown; give the id of one of its runs:"
             f" {_listed(of_stack)}"
         )
     raise CommandError(f"{_why_not_found(scan, prefix, uri)}; {_suggestion(runs, prefix)}")
@@ -121,7 +121,7 @@ def intervals_of(
     if capacity:
         estimates["capacity_rps"] = capacity
         estimates["usd_per_million"] = price.usd_per_million(capacity) if price is not None else None
-    return {name: each for name, each in estimates.items() if each is not None}
+    return {name: estimate for name, estimate in estimates.items() if estimate is not None}
 
 
 def _print_text(run: Run, intervals: Mapping[str, Interval[float | None]], scan: Scan) -> None:
@@ -178,7 +178,7 @@ def _sentences(usage: ResourceUsage) -> list[str]:
 
 
 def _files_table(manifest: Manifest) -> Table:
-    files = ((path, count(each.rows), each.sha256) for path, each in named_files(manifest).items())
+    files = ((path, count(file.rows), file.sha256) for path, file in named_files(manifest).items())
     columns = (Column("file", "text"), Column("rows"), Column("sha256", "text"))
     return Table("Files", columns, ((manifest_path(manifest.stack, manifest.run_id), "", ""), *files))
 
@@ -187,8 +187,8 @@ def _json(run: Run, intervals: Mapping[str, Interval[float | None]]) -> dict[str
     manifest, usage = run.manifest, run.resource_usage
     return run_json(manifest, run.summary) | {
         "name": run.name,
-        "intervals": {name: each.to_dict() for name, each in intervals.items()},
-        "conditions": {each.name: each.value(manifest) for each in ALL_CONDITIONS},
+        "intervals": {name: interval.to_dict() for name, interval in intervals.items()},
+        "conditions": {condition.name: condition.value(manifest) for condition in ALL_CONDITIONS},
         "bottleneck": usage.bottleneck.sentence if usage else None,
         "servers_sampled_every_s": usage.interval_s if usage else None,
         "resource_usage": {

@@ -27,8 +27,8 @@ from shapebench.skipped import excluded_json, no_finished_run, note_excluded, no
 EXIT_CODES = {Meets.yes: 0, Meets.no: 3, Meets.unsure: 4}
 
 
-def print_verdict(uri: str, asked: Asked, output: str, usage: Usage = ON_DEMAND) -> int:
-    verdict = read_verdict(ResultsStore(uri), asked, usage)
+def print_verdict(uri: str, requested: Asked, output: str, usage: Usage = ON_DEMAND) -> int:
+    verdict = read_verdict(ResultsStore(uri), requested, usage)
     if output == "json":
         print_json(to_dict(verdict))
     else:
@@ -58,14 +58,14 @@ def to_dict(verdict: Verdict) -> dict[str, object]:
     """The output as JSON; docs/verdict.schema.json describes it."""
     return {
         "objective": verdict.objective.model_dump() | {"goal": verdict.objective.goal},
-        "best": [each.label for each in verdict.best],
+        "best": [ranked.label for ranked in verdict.best],
         "verdict": _text(verdict),
         "rehearsal": verdict.is_rehearsal,
         "conditions": verdict.conditions,
         "prices": verdict.usage,
-        "ranking": [each.to_dict() for each in verdict.ranking],
+        "ranking": [ranked.to_dict() for ranked in verdict.ranking],
         "price_notes": list(verdict.price_notes),
-        "left_out_for_cpu": [each.to_dict() for each in verdict.left_out],
+        "left_out_for_cpu": [left_out.to_dict() for left_out in verdict.left_out],
         "excluded": excluded_json(verdict.excluded),
         "next": [{"why": step.why, "commands": list(step.commands)} for step in verdict.next],
         **skipped_json(verdict.scan),

@@ -55,18 +55,18 @@ def janitor(
     if unlisted:
         note(f"no answer from {', '.join(unlisted)}, so what is there is not listed; try again.")
     selected = [
-        each
-        for each in found
-        if is_within(each.resource.location, region)
-        and (stack is None or each.resource.stack == label_value(stack))
-        and (state is None or each.why is Why.interrupted)
+        leftover
+        for leftover in found
+        if is_within(leftover.resource.location, region)
+        and (stack is None or leftover.resource.stack == label_value(stack))
+        and (state is None or leftover.why is Why.interrupted)
     ]
     failures = dict(Remover(google, note).remove(selected) if remove else ())
-    for each, failure in failures.items():
+    for leftover, failure in failures.items():
         if failure is not None:
-            note(f"not removed: {each.resource.kind.name} {each.resource.name}: {failure}")
+            note(f"not removed: {leftover.resource.kind.name} {leftover.resource.name}: {failure}")
     if as_json:
-        print_json([_json(each, failures) for each in selected])
+        print_json([_json(leftover, failures) for leftover in selected])
     else:
         _print(selected, failures, project, _removal(project, stack, region, state))
     if any(failures.values()):
@@ -126,10 +126,10 @@ def _print(selected: Sequence[Leftover], failures: Failures, project: str, remov
         note(f"found no leftovers that match the options in project {project}.")
         return
     columns = ("kind", "name", "location", "stack", "reason", "lease ended", "state")
-    rows = [_row(each, failures) for each in selected]
+    rows = [_row(leftover, failures) for leftover in selected]
     print_table(Table.of("Leftovers", columns, ("USD/24 h",), rows))
-    left = [each for each in selected if failures.get(each, "") is not None]
-    known = [usd for each in left if (usd := daily_usd(each.resource)) is not None]
+    left = [leftover for leftover in selected if failures.get(leftover, "") is not None]
+    known = [usd for leftover in left if (usd := daily_usd(leftover.resource)) is not None]
     unknown = len(left) - len(known)
     if left:
         unpriced = f", without {unknown} whose price is not known" if unknown else ""

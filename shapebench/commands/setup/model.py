@@ -148,27 +148,27 @@ def in_checkout(path: str) -> str:
     return str(whole.relative_to(ROOT) if whole.is_relative_to(ROOT) else whole)
 
 
-def read_model(path: str, asked: str | None = None) -> Shown:
-    """What is known of the SavedModel in a folder, with the signature `asked`; raises SettingsError without one."""
+def read_model(path: str, requested: str | None = None) -> Shown:
+    """What is known of the SavedModel in a folder, with the `requested` signature; raises SettingsError without one."""
     # A copy is in the cache of the checkout.
     base = ROOT if is_uri(path) else Path.cwd()
     folder = version_folder(path, base, "PATH")
     signatures = signatures_of(folder)
     files = files_of(path, base)
-    as_it_is = ModelSettings(path=path, signature=asked or None)
-    name, problems = asked or DEFAULT_SIGNATURE, []
+    as_it_is = ModelSettings(path=path, signature=requested or None)
+    name, problems = requested or DEFAULT_SIGNATURE, []
     try:
         problems = problems_of(as_it_is, base)
     except SettingsError as error:
-        if asked is not None:
+        if requested is not None:
             raise
         problems = [str(error)]
-        if callable_ones := [key for key, each in signatures.items() if each.inputs]:
+        if callable_ones := [key for key, signature in signatures.items() if signature.inputs]:
             # The first one takes its place, in the settings, too.
             name = callable_ones[0]
             problems += problems_of(as_it_is.model_copy(update={"signature": name}), base)
     inputs = signatures[name].inputs if name in signatures else ()
-    guesses = {each.name: guess for each in inputs if (guess := _guess(each.shape))}
+    guesses = {tensor.name: guess for tensor in inputs if (guess := _guess(tensor.shape))}
     return Shown(path, folder, signatures, name, files, tuple(problems), guesses)
 
 
@@ -184,7 +184,7 @@ def _guess(shape: tuple[int | None, ...] | None) -> list[int] | None:
 
 
 def _values(payload: Payload) -> int:
-    return sum(math.prod(each.shape) for request in payload.requests for each in request.inputs)
+    return sum(math.prod(tensor.shape) for request in payload.requests for tensor in request.inputs)
 
 
 def _fits(shown: Shown) -> Iterator[StackFit]:
@@ -312,7 +312,7 @@ def yaml_lines(shown: Shown) -> Iterator[str]:
 
 def _yaml_of(value: dict[str, Any]) -> str:
     """One line: lists in brackets."""
-    flow = None if any(isinstance(each, list) for each in value.values()) else False
+    flow = None if any(isinstance(member, list) for member in value.values()) else False
     return yaml.safe_dump(value, default_flow_style=flow, width=float("inf"), allow_unicode=True).strip()
 
 
@@ -337,7 +337,7 @@ def _print_request(shown: Shown) -> None:
 def _abbreviated(value: Any) -> str:  # noqa: ANN401 - any JSON
     """JSON with the beginning and the length of long lists."""
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{json.dumps(key)}: {_abbreviated(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{json.dumps(key)}: {_abbreviated(member)}' for key, member in value.items())}}}"
     if not isinstance(value, list):
         return json.dumps(value)
     if len(value) <= _MOST_SHOWN:
@@ -357,7 +357,7 @@ def _json(shown: Shown, fits: list[StackFit]) -> dict[str, Any]:
         "size_bytes": files.size_bytes,
         "least_memory_mib": files.least_memory_mib,
         "load_limit_s": files.load_limit_s,
-        "signatures": {name: asdict(each) for name, each in shown.signatures.items()},
+        "signatures": {name: asdict(signature) for name, signature in shown.signatures.items()},
         "signature": shown.signature,
         "stacks": [
             {
